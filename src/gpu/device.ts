@@ -1,0 +1,246 @@
+/**
+ * Opens a WebGPU device through Dawn: a hardware adapter where there is one, the software GPU otherwise. Every way in
+ * which a device can fail (no adapter, missing feature, small limits, wrong results, errors nobody caught, loss) leaves
+ * here as a `Fault`. Robustness and validation are never switched off.
+ */
+import { applyInProcess } from '../host/environment.ts';
+import { softwareGpu } from '../host/software-gpu.ts';
+import { type Fault, fault } from '../report/fault.ts';
+
+export interface OpenOptions {
+  /** Limits above WebGPU's defaults, in WebGPU's names and units. */
+  limits?: Record<string, number>;
+  features?: Iterable<GPUFeatureName>;
+  /** `auto` takes hardware and falls back to software. */
+  choose?: 'auto' | 'hardware' | 'software';
+  /** Called once per uncaught error and once when the device is lost without our doing. */
+  onFault?: (fault: Fault) => void;
+}
+
+export interface OpenedDevice {
+  device: GPUDevice;
+  adapter: GPUAdapter;
+  info: GPUAdapterInfo;
+  /** The adapter computes on the processor: slow, but it follows the standard exactly. */
+  software: boolean;
+  /** The first uncaught error or loss, if any; results after it mean nothing. */
+  failure(): Fault | undefined;
+  /** Throws that failure. */
+  check(): void;
+  /** Destroys the device; its loss is then no fault. */
+  close(): void;
+}
+
+/** One adapter as Dawn offered it, and the request that brought it up. */
+export interface Candidate {
+  request: string;
+  adapter: GPUAdapter;
+  info: GPUAdapterInfo;
+  software: boolean;
+}
+
+const REQUESTS: [name: string, options: GPURequestAdapterOptions][] = [
+  ['high-performance', { powerPreference: 'high-performance' }],
+  ['default', {}],
+  ['low-power', { powerPreference: 'low-power' }],
+  ['fallback', { forceFallbackAdapter: true }],
+];
+
+/** Dawn hides `shader-f16` on NVIDIA unless asked. Nothing else is switched, least of all validation. */
+const TOGGLES = ['enable-dawn-features=vulkan_enable_f16_on_nvidia'];
+
+/** Under Bun, Dawn's objects crash at garbage collection once this one is gone, so it lives as long as the process. */
+const KEEP = Symbol.for('mos.dawn');
+type Kept = typeof globalThis & { [KEEP]?: Promise<GPU> };
+
+/** Dawn's entry point. Also gives the process WebGPU's globals (`GPUBufferUsage`, …). */
+export function openGpu(): Promise<GPU> {
+  const kept = globalThis as Kept;
+  kept[KEEP] ??= (async () => {
+    await applyInProcess();
+    const { create, globals } = await import('webgpu');
+    Object.assign(globalThis, globals);
+    return create(TOGGLES);
+  })();
+  return kept[KEEP];
+}
+
+/** Every adapter that any kind of request brings up, each once; best first. `tried` says what came of each request. */
+export async function listAdapters(): Promise<{ candidates: Candidate[]; tried: string[] }> {
+  const tried: string[] = [];
+  const candidates: Candidate[] = [];
+  let gpu: GPU;
+  try {
+    gpu = await openGpu();
+  } catch (error) {
+    return { candidates, tried: [`loading Dawn: ${oneLine(error)}`] };
+  }
+  for (const [request, options] of REQUESTS) {
+    try {
+      const adapter = await gpu.requestAdapter(options);
+      if (!adapter) {
+        tried.push(`${request}: none`);
+        continue;
+      }
+      const info = adapter.info;
+      const software = isSoftware(info);
+      tried.push(`${request}: ${describe(info)}`);
+      if (!candidates.some(c => describe(c.info) === describe(info))) {
+        candidates.push({ request, adapter, info, software });
+      }
+    } catch (error) {
+      tried.push(`${request}: ${oneLine(error)}`);
+    }
+  }
+  candidates.sort((a, b) => Number(a.software) - Number(b.software));
+  return { candidates, tried };
+}
+
+/** Opens the best adapter. Throws `no-gpu`, `gpu-feature-missing`, `gpu-limit` or `gpu-broken`. */
+export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevice> {
+  const { candidates, tried } = await listAdapters();
+  const choose = options.choose ?? 'auto';
+  const chosen = candidates.find(c => choose === 'auto' || c.software === (choose === 'software'));
+  if (!chosen) throw noGpu(choose, tried);
+  const { adapter, info, software } = chosen;
+  const name = describe(info);
+
+  const features = [...(options.features ?? [])];
+  const missing = features.filter(feature => !adapter.features.has(feature));
+  if (missing.length > 0) {
+    throw fault('gpu-feature-missing', `${name} does not offer ${missing.map(f => `\`${f}\``).join(', ')}`);
+  }
+  const limits = options.limits ?? {};
+  const offered = adapter.limits as unknown as Record<string, number | undefined>;
+  const short = Object.entries(limits).filter(([limit, value]) => tooSmall(limit, offered[limit], value));
+  if (short.length > 0) {
+    throw fault('gpu-limit', `${name} is too small for this`, {
+      notes: short.map(([limit, value]) => `${limit}: ${value} needed, ${offered[limit] ?? 'nothing'} offered`),
+    });
+  }
+
+  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
+  const opened = watch(device, adapter, info, software, options.onFault);
+  await selfTest(opened);
+  return opened;
+}
+
+/** What a person would call it; Dawn gives names such as `nvidia-h200` and `swiftshader-device-subzero-`. */
+export function describe(info: GPUAdapterInfo): string {
+  if (/swiftshader/i.test(info.architecture)) return 'SwiftShader';
+  return info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed GPU';
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  // llvmpipe is Mesa's processor driver: Dawn marks it too, but only some versions do.
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|microsoft basic render/i.test(`${info.device} ${info.description}`);
+}
+
+/** Alignments are better when smaller; every other limit when larger. */
+function tooSmall(limit: string, offered: number | undefined, wanted: number): boolean {
+  if (offered === undefined) return true;
+  return /^min.*Alignment$/.test(limit) ? offered > wanted : offered < wanted;
+}
+
+function noGpu(choose: string, tried: string[]): Fault {
+  const software = softwareGpu();
+  const notes = tried.map(line => `tried ${line}`);
+  if (!software.found) notes.push(software.why);
+  const kind = choose === 'auto' ? '' : `${choose} `;
+  const help = software.found
+    ? 'on a hardware GPU, install its Vulkan driver; `mos devices` shows what was tried'
+    : 'install a GPU driver with Vulkan, Metal or Direct3D 12; on x86-64 Linux, `bun install` brings a software GPU';
+  return fault('no-gpu', `no ${kind}GPU could be opened`, { notes, help });
+}
+
+function watch(
+  device: GPUDevice,
+  adapter: GPUAdapter,
+  info: GPUAdapterInfo,
+  software: boolean,
+  onFault: ((fault: Fault) => void) | undefined,
+): OpenedDevice {
+  let failure: Fault | undefined;
+  let closed = false;
+  const fail = (found: Fault) => {
+    failure ??= found;
+    onFault?.(found);
+  };
+  device.addEventListener('uncapturederror', event => {
+    // Without this Dawn prints the error on stdout.
+    event.preventDefault();
+    fail(gpuFault(event.error));
+  });
+  device.lost.then(
+    lost => {
+      if (!closed) fail(fault('gpu-lost', `the GPU was lost: ${oneLine(lost.message || lost.reason)}`));
+    },
+    () => {},
+  );
+  return {
+    device,
+    adapter,
+    info,
+    software,
+    failure: () => failure,
+    check() {
+      if (failure) throw failure;
+    },
+    close() {
+      closed = true;
+      device.destroy();
+    },
+  };
+}
+
+/** The fault for an error object of WebGPU, from an error scope or uncaught. */
+export function gpuFault(error: GPUError, doing?: string): Fault {
+  const during = doing ? ` while ${doing}` : '';
+  const outOfMemory = error.constructor.name === 'GPUOutOfMemoryError';
+  const code = outOfMemory ? 'gpu-out-of-memory' : 'gpu-error';
+  return fault(code, `${outOfMemory ? 'out of GPU memory' : 'WebGPU refused a command'}${during}`, {
+    notes: error.message.split('\n').filter(line => line.trim()),
+  });
+}
+
+/** Doubles 64 numbers, so that a device which computes nothing (a null back end, a broken driver) is found out at once. */
+async function selfTest({ device, info, check }: OpenedDevice): Promise<void> {
+  const count = 64;
+  const code = `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+@compute @workgroup_size(${count}) fn main(@builtin(local_invocation_index) i: u32) { x[i] = x[i] * 2.0 + 1.0; }`;
+  const broken = (what: string) => fault('gpu-broken', `${describe(info)} fails a small test: ${what}`);
+  const usage = GPUBufferUsage;
+  const data = device.createBuffer({ size: count * 4, usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST });
+  const back = device.createBuffer({ size: count * 4, usage: usage.MAP_READ | usage.COPY_DST });
+  try {
+    device.queue.writeBuffer(data, 0, Float32Array.from({ length: count }, (_, i) => i));
+    const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module: device.createShaderModule({ code }) } });
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(
+      0,
+      device.createBindGroup({
+        layout: pipeline.getBindGroupLayout(0),
+        entries: [{ binding: 0, resource: { buffer: data } }],
+      }),
+    );
+    pass.dispatchWorkgroups(1);
+    pass.end();
+    encoder.copyBufferToBuffer(data, 0, back, 0, count * 4);
+    device.queue.submit([encoder.finish()]);
+    await back.mapAsync(GPUMapMode.READ).catch((error: unknown) => {
+      throw broken(oneLine(error));
+    });
+    const wrong = new Float32Array(back.getMappedRange()).findIndex((value, i) => value !== 2 * i + 1);
+    if (wrong >= 0) throw broken(`element ${wrong} is wrong`);
+    check();
+  } finally {
+    data.destroy();
+    back.destroy();
+  }
+}
+
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, ' ') || 'no reason given';
+}
