@@ -1,0 +1,54 @@
+#!/usr/bin/env bun
+/**
+ * The program: `mos COMMAND …`. Finds the command, reads its arguments, and turns whatever comes out into an exit code:
+ * 0 done, 1 a user's problem (shown as diagnostics), 2 a bug of ours (shown with its stack).
+ */
+import { Fault } from '../report/fault.ts';
+import { type Command, readArguments } from './command.ts';
+import { explain, help, overview } from './commands/help.ts';
+import { COMMANDS } from './commands/index.ts';
+import { EXIT } from './supervise.ts';
+import { Terminal } from './terminal.ts';
+import { unknownCommand } from './unknown.ts';
+
+export async function main(args: string[]): Promise<number> {
+  const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const terminal = new Terminal({ json: beforeDashes.includes('--json') });
+  try {
+    const [verb, ...rest] = args;
+    if (verb === undefined) {
+      // Nothing was asked for, so this is no result.
+      terminal.note(overview(COMMANDS));
+      return EXIT.user;
+    }
+    if (verb === '--version' || verb === '-V') {
+      const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+      terminal.out(manifest.version);
+      return EXIT.ok;
+    }
+    const command = find(verb);
+    const { values, positionals } = readArguments(command, rest);
+    if (values.help) {
+      terminal.out(command === help && positionals.length === 0 ? overview(COMMANDS) : explain(command));
+      return EXIT.ok;
+    }
+    return await command.run({ values, positionals, terminal });
+  } catch (error) {
+    if (error instanceof Fault) {
+      terminal.diagnostics(error.diagnostics);
+      return EXIT.user;
+    }
+    terminal.bug(error instanceof Error ? error.message : String(error), error instanceof Error ? error.stack : undefined);
+    return EXIT.bug;
+  }
+}
+
+function find(verb: string): Command {
+  if (verb === '--help' || verb === '-h') return help;
+  const command = COMMANDS.find(c => c.name === verb);
+  if (!command) throw unknownCommand(verb, COMMANDS);
+  return command;
+}
+
+// Set, not exited with, so that what was written to a pipe gets out.
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,193 @@
+/**
+ * Runs a task in a child process and stays in charge: the GPU library lives in the child, and may abort or hang it.
+ * The supervisor owns the terminal and the deadline, passes Ctrl-C on as a request to stop, and turns a child that
+ * hangs or dies into a fault which says what it was doing.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '../host/environment.ts';
+import { type Fault, fault } from '../report/fault.ts';
+import type { FromWorker, ToWorker } from './protocol.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command does with the messages of its task. What it leaves out goes to the terminal as usual. */
+export interface Handlers {
+  terminal: Terminal;
+  /** Seconds of silence after which the worker counts as hung, unless a phase allows more. Default 120. */
+  deadline?: number;
+  result?(value: unknown): void;
+  event?(name: string, data: unknown): void;
+  progress?(message: Extract<FromWorker, { kind: 'progress' }>['progress']): void;
+  log?(text: string, level: 'info' | 'warning'): void;
+  /** What libraries print in the worker; by default kept, and shown only when the worker dies. */
+  output?(text: string): void;
+}
+
+export const EXIT = { ok: 0, user: 1, bug: 2, interrupted: 130, terminated: 143 } as const;
+
+const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
+const DEADLINE_S = 120;
+/** From `done` to the end of the process. */
+const GRACE_MS = 5_000;
+const KEPT_OUTPUT = 4_000;
+
+/** Runs `task` in a worker and resolves to the exit code, every fault already shown. */
+export async function runInWorker(task: string, args: unknown, handlers: Handlers): Promise<number> {
+  return new Supervisor(task, args, handlers).run();
+}
+
+class Supervisor {
+  readonly #task: string;
+  readonly #args: unknown;
+  readonly #handlers: Handlers;
+  readonly #child: ChildProcess;
+  #phase = 'starting';
+  #allow: number;
+  #timer: NodeJS.Timeout | undefined;
+  #output = '';
+  /** Set once the outcome is known; a death after that is of no interest. */
+  #code: number | undefined;
+  #stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
+
+  constructor(task: string, args: unknown, handlers: Handlers) {
+    this.#task = task;
+    this.#args = args;
+    this.#handlers = handlers;
+    this.#allow = handlers.deadline ?? DEADLINE_S;
+    this.#child = spawn(process.execPath, [...process.execArgv, WORKER], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: childEnvironment(),
+      // JSON would turn a loss of NaN into null.
+      serialization: 'advanced',
+    });
+  }
+
+  async run(): Promise<number> {
+    const child = this.#child;
+    const keep = (chunk: Buffer) => this.#keepOutput(chunk.toString('utf8'));
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    child.on('message', message => this.#receive(message as FromWorker));
+    const interrupt = () => this.#signal('SIGINT');
+    const terminate = () => this.#signal('SIGTERM');
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', terminate);
+    this.#rearm();
+    try {
+      const death = await new Promise<string>(resolve => {
+        child.on('error', error => resolve(error.message));
+        // `close`, not `exit`: by then its last messages and prints have been read.
+        child.on('close', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
+      });
+      this.#handlers.terminal.endProgress();
+      if (this.#code === undefined) this.#fail(this.#died(death));
+      if (this.#stoppedBy && this.#code === EXIT.ok) {
+        return this.#stoppedBy === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+      }
+      return this.#code ?? EXIT.bug;
+    } finally {
+      clearTimeout(this.#timer);
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', terminate);
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    const { terminal } = this.#handlers;
+    if (this.#code !== undefined) return;
+    if (message.kind === 'phase') this.#allow = message.allow ?? this.#handlers.deadline ?? DEADLINE_S;
+    this.#rearm();
+    switch (message.kind) {
+      case 'ready':
+        this.#tell({ kind: 'run', task: this.#task, args: this.#args });
+        break;
+      case 'log':
+        if (this.#handlers.log) this.#handlers.log(message.text, message.level);
+        else terminal.note(message.level === 'warning' ? `warning: ${message.text}` : message.text);
+        break;
+      case 'progress':
+        if (this.#handlers.progress) this.#handlers.progress(message.progress);
+        else terminal.progress(message.progress);
+        break;
+      case 'phase':
+        this.#phase = message.phase;
+        break;
+      case 'event':
+        this.#handlers.event?.(message.name, message.data);
+        break;
+      case 'result':
+        this.#handlers.result?.(message.value);
+        break;
+      case 'warnings':
+        terminal.diagnostics(message.diagnostics);
+        break;
+      case 'fault':
+        terminal.diagnostics(message.diagnostics);
+        this.#settle(EXIT.user);
+        break;
+      case 'bug':
+        terminal.bug(message.message, message.stack);
+        this.#settle(EXIT.bug);
+        break;
+      case 'done':
+        this.#settle(EXIT.ok);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The outcome is known: the process may take a moment to end, not more. */
+  #settle(code: number): void {
+    this.#code = code;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#child.kill('SIGKILL'), GRACE_MS);
+  }
+
+  #fail(found: Fault): void {
+    this.#handlers.terminal.diagnostics(found.diagnostics);
+    this.#code = EXIT.user;
+  }
+
+  #rearm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#fail(
+        fault('worker-hung', `no sign of life for ${this.#allow} seconds while ${this.#phase}`, { notes: this.#lastWords() }),
+      );
+      this.#child.kill('SIGKILL');
+    }, this.#allow * 1000);
+  }
+
+  #died(how: string): Fault {
+    const message = `the worker ended (${how}) while ${this.#phase}`;
+    return fault('worker-died', message, { notes: this.#lastWords() });
+  }
+
+  #lastWords(): string[] {
+    const words = this.#output.trim();
+    return words ? [`it printed:\n${words}`] : [];
+  }
+
+  #keepOutput(text: string): void {
+    this.#handlers.output?.(text);
+    this.#output = (this.#output + text).slice(-KEPT_OUTPUT);
+  }
+
+  #signal(signal: 'SIGINT' | 'SIGTERM'): void {
+    const { terminal } = this.#handlers;
+    if (this.#stoppedBy) {
+      this.#code ??= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+      this.#child.kill('SIGKILL');
+      return;
+    }
+    this.#stoppedBy = signal;
+    terminal.note('stopping after this step; once more stops at once');
+    this.#tell({ kind: 'stop' });
+  }
+
+  #tell(message: ToWorker): void {
+    // A dead channel shows as the death of the worker.
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * What the worker can do, by name. A task is loaded when it runs, so that a worker holds only what it needs. Its
+ * arguments and result are plain data; a user's problem leaves it as a `Fault`.
+ */
+import type { Diagnostic } from '../../dsl/diagnostics/diagnostic.ts';
+import type { Progress } from '../report/progress.ts';
+
+/** What a task may tell the supervisor, and what it must listen to. */
+export interface TaskContext {
+  log(text: string): void;
+  warn(text: string): void;
+  warnings(diagnostics: Diagnostic[]): void;
+  progress(progress: Progress): void;
+  /** Names what happens now. `allow`: seconds of silence that are normal in it. */
+  phase(phase: string, allow?: number): void;
+  event(name: string, data: unknown): void;
+  /** Aborted when the user asks to stop: finish the step, save, return. */
+  stop: AbortSignal;
+}
+
+export type Task<Args = never> = (args: Args, context: TaskContext) => Promise<unknown>;
+
+export const TASKS: Record<string, () => Promise<{ task: Task }>> = {
+  devices: () => import('./tasks/devices.ts'),
+  // For tests of the supervisor: crashes, hangs, faults and bugs on demand.
+  misbehave: () => import('./tasks/misbehave.ts'),
+};
