@@ -1,0 +1,293 @@
+/**
+ * A base model on disk: config.json and its weights, in one file or in shards. Opening reads headers only and proves that
+ * every tensor the shape needs is there with the right shape and a floating-point type; values are checked when read.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ModelShape } from '../../compiler/plan/model.ts';
+import { fault } from '../report/fault.ts';
+import { parseConfig } from './config.ts';
+import {
+  decodeUtf8,
+  hasFile,
+  openForReading,
+  parseJsonText,
+  quote,
+  readFault,
+  readFully,
+  readJson,
+  readSmallFile,
+  resolveInside,
+  SMALL_JSON,
+} from './files.ts';
+import { type Dtype, type ElementRange, openSafetensors, type SafetensorsFile } from './safetensors.ts';
+
+const SINGLE = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+const FLOATS: readonly Dtype[] = ['F32', 'F16', 'BF16', 'F64'];
+const HASH_CHUNK = 8 * 2 ** 20;
+
+export interface NotFinite {
+  nan: number;
+  infinite: number;
+}
+
+/** How many values are NaN or infinite. */
+export function checkFinite(values: Float32Array): NotFinite {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  let nan = 0;
+  let infinite = 0;
+  for (let i = 0; i < bits.length; i++) {
+    const magnitude = bits[i]! & 0x7fffffff;
+    if (magnitude >= 0x7f800000) magnitude > 0x7f800000 ? nan++ : infinite++;
+  }
+  return { nan, infinite };
+}
+
+/** Name and shape of every tensor that a model of this shape needs. */
+export function expectedTensors(shape: ModelShape): Map<string, number[]> {
+  const tensors = new Map<string, number[]>();
+  tensors.set(shape.embedding, [shape.vocabulary, shape.hidden]);
+  for (const layer of shape.layers) {
+    tensors.set(layer.inputNorm, [shape.hidden]);
+    tensors.set(layer.postAttentionNorm, [shape.hidden]);
+    if (layer.qNorm) tensors.set(layer.qNorm, [shape.headSize]);
+    if (layer.kNorm) tensors.set(layer.kNorm, [shape.headSize]);
+    for (const linear of [layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down]) {
+      tensors.set(`${linear.path}.weight`, [linear.out, linear.in]);
+      if (linear.bias) tensors.set(`${linear.path}.bias`, [linear.out]);
+    }
+  }
+  tensors.set(shape.finalNorm, [shape.hidden]);
+  tensors.set(shape.head, [shape.vocabulary, shape.hidden]);
+  return tensors;
+}
+
+export class Checkpoint {
+  readonly folder: string;
+  readonly shape: ModelShape;
+  /** Every tensor and the file that holds it. */
+  private readonly home: Map<string, SafetensorsFile>;
+  private readonly files: Map<string, SafetensorsFile>;
+  private readonly configBytes: Uint8Array;
+
+  /** Use `openCheckpoint`. */
+  constructor(
+    folder: string,
+    shape: ModelShape,
+    home: Map<string, SafetensorsFile>,
+    files: Map<string, SafetensorsFile>,
+    configBytes: Uint8Array,
+  ) {
+    this.folder = folder;
+    this.shape = shape;
+    this.home = home;
+    this.files = files;
+    this.configBytes = configBytes;
+  }
+
+  names(): string[] {
+    return [...this.home.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.home.has(name);
+  }
+
+  /** Shape and stored type; a fault `missing-tensor` if there is none of this name. */
+  tensor(name: string): { shape: number[]; dtype: Dtype } {
+    const { shape, dtype } = this.fileOf(name).tensor(name);
+    return { shape, dtype };
+  }
+
+  /**
+   * Values as f32, row-major; all of them or a range of elements.
+   * Faults: `missing-tensor`, `unsupported-dtype`, `short-read`, and `not-finite-weights` if any value is NaN or infinite.
+   */
+  readF32(name: string, range?: ElementRange): Float32Array {
+    const values = this.fileOf(name).readF32(name, range);
+    const { nan, infinite } = checkFinite(values);
+    if (nan + infinite > 0) {
+      throw fault(
+        'not-finite-weights',
+        `tensor ${quote(name)} of ${quote(this.folder)} has ${nan} NaN and ${infinite} infinite values ` +
+          `among ${values.length}`,
+      );
+    }
+    return values;
+  }
+
+  /** sha256 (hex) over config.json, file names, sizes and headers: cheap, and changes whenever the layout does. */
+  fingerprint(): string {
+    const hash = createHash('sha256').update(`config ${this.configBytes.length}\n`).update(this.configBytes);
+    for (const [name, file] of this.sortedFiles()) {
+      hash.update(`\n${name} ${file.size} ${file.headerBytes.length}\n`).update(file.headerBytes);
+    }
+    return hash.digest('hex');
+  }
+
+  /** sha256 (hex) over config.json and every byte of every weight file: as slow as reading them. */
+  contentHash(): string {
+    const hash = createHash('sha256').update(`config ${this.configBytes.length}\n`).update(this.configBytes);
+    for (const [name, file] of this.sortedFiles()) {
+      hash.update(`\n${name} ${file.size}\n`);
+      const { handle, size } = openForReading(file.path);
+      try {
+        for (let at = 0; at < size; at += HASH_CHUNK) {
+          const chunk = new Uint8Array(Math.min(HASH_CHUNK, size - at));
+          readFully(handle, chunk, at, file.path);
+          hash.update(chunk);
+        }
+      } finally {
+        closeSync(handle);
+      }
+    }
+    return hash.digest('hex');
+  }
+
+  close(): void {
+    for (const file of this.files.values()) file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private sortedFiles(): [string, SafetensorsFile][] {
+    return [...this.files].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  private fileOf(name: string): SafetensorsFile {
+    const file = this.home.get(name);
+    if (!file) throw fault('missing-tensor', `${quote(this.folder)} has no tensor ${quote(name)}`);
+    return file;
+  }
+}
+
+/**
+ * Opens a checkpoint folder and checks it as a whole. The caller closes it.
+ * Faults: those of config.json and of safetensors files, `bad-checkpoint`, `missing-tensor`, `wrong-tensor-shape`,
+ * `unsafe-path` for a shard outside the folder.
+ */
+export function openCheckpoint(folder: string): Checkpoint {
+  requireFolder(folder);
+  const configPath = join(folder, 'config.json');
+  const configBytes = readSmallFile(resolveInside(folder, 'config.json'), SMALL_JSON.maxBytes);
+  const text = decodeUtf8(configBytes);
+  if (text === undefined) throw fault('bad-json', `${quote(configPath)} is not valid UTF-8`);
+  const shape = parseConfig(parseJsonText(text, configPath, SMALL_JSON), configPath);
+
+  const files = new Map<string, SafetensorsFile>();
+  try {
+    const home = openWeights(folder, files);
+    checkTensors(folder, shape, home);
+    return new Checkpoint(folder, shape, home, files, configBytes);
+  } catch (error) {
+    for (const file of files.values()) file.close();
+    throw error;
+  }
+}
+
+function requireFolder(folder: string): void {
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(folder).isDirectory();
+  } catch (error) {
+    throw readFault(folder, error);
+  }
+  if (!isFolder) {
+    throw fault('unreadable-file', `${quote(folder)} is not a folder`, {
+      help: 'name the folder of the checkpoint',
+    });
+  }
+}
+
+/** Fills `files` as it goes, so that the caller can close them on a fault. */
+function openWeights(folder: string, files: Map<string, SafetensorsFile>): Map<string, SafetensorsFile> {
+  const home = new Map<string, SafetensorsFile>();
+  if (hasFile(folder, SINGLE)) {
+    const file = openSafetensors(resolveInside(folder, SINGLE));
+    files.set(SINGLE, file);
+    for (const name of file.tensors.keys()) home.set(name, file);
+    return home;
+  }
+  if (!hasFile(folder, INDEX)) {
+    throw fault('file-not-found', `${quote(folder)} has neither ${SINGLE} nor ${INDEX}`, {
+      help: 'a checkpoint in another format (pytorch_model.bin, gguf) has to be converted to safetensors first',
+    });
+  }
+  const weightMap = readIndex(folder);
+  for (const shard of new Set(weightMap.values())) openShard(folder, shard, files, home);
+  for (const [name, shard] of weightMap) {
+    if (home.get(name) !== files.get(shard)) {
+      throw fault(
+        'missing-tensor',
+        `${INDEX} of ${quote(folder)} puts ${quote(name)} into ${quote(shard)}, which lacks it`,
+      );
+    }
+  }
+  return home;
+}
+
+function openShard(
+  folder: string,
+  shard: string,
+  files: Map<string, SafetensorsFile>,
+  home: Map<string, SafetensorsFile>,
+): void {
+  if (!shard.endsWith('.safetensors')) {
+    throw fault(
+      'bad-checkpoint',
+      `${INDEX} of ${quote(folder)} names ${quote(shard)}, not a safetensors file`,
+    );
+  }
+  const file = openSafetensors(resolveInside(folder, shard));
+  files.set(shard, file);
+  for (const name of file.tensors.keys()) {
+    if (home.has(name))
+      throw fault('bad-checkpoint', `tensor ${quote(name)} is in two shards of ${quote(folder)}`);
+    home.set(name, file);
+  }
+}
+
+function readIndex(folder: string): Map<string, string> {
+  const index = readJson(resolveInside(folder, INDEX), { maxBytes: 64 * 2 ** 20, maxDepth: 8 });
+  const map =
+    typeof index === 'object' && index !== null ? (index as { weight_map?: unknown }).weight_map : undefined;
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+    throw fault('bad-checkpoint', `${INDEX} of ${quote(folder)} has no object \`weight_map\``);
+  }
+  const result = new Map<string, string>();
+  for (const [name, shard] of Object.entries(map)) {
+    if (typeof shard !== 'string') {
+      throw fault('bad-checkpoint', `${INDEX} of ${quote(folder)} gives no file name for ${quote(name)}`);
+    }
+    result.set(name, shard);
+  }
+  return result;
+}
+
+function checkTensors(folder: string, shape: ModelShape, home: Map<string, SafetensorsFile>): void {
+  const expected = expectedTensors(shape);
+  const missing = [...expected.keys()].filter(name => !home.has(name));
+  if (missing.length > 0) {
+    const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+    throw fault('missing-tensor', `${quote(folder)} has no tensor ${quote(missing[0]!)}${more}`);
+  }
+  for (const [name, wanted] of expected) {
+    const info = home.get(name)!.tensor(name);
+    if (info.shape.length !== wanted.length || info.shape.some((size, i) => size !== wanted[i])) {
+      throw fault(
+        'wrong-tensor-shape',
+        `tensor ${quote(name)} of ${quote(folder)} is [${info.shape.join(', ')}], config.json says [${wanted.join(', ')}]`,
+      );
+    }
+    if (!FLOATS.includes(info.dtype)) {
+      throw fault(
+        'unsupported-dtype',
+        `tensor ${quote(name)} of ${quote(folder)} is ${info.dtype}, not floating point`,
+      );
+    }
+  }
+}

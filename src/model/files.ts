@@ -1,0 +1,191 @@
+/**
+ * Reading small files and JSON from strangers: every size is capped before a byte is parsed, text must be valid UTF-8,
+ * nesting is bounded, and keys that would touch a prototype are refused. System errors become faults.
+ */
+import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, sep } from 'node:path';
+import { fault } from '../report/fault.ts';
+
+const LONGEST_QUOTE = 80;
+
+/** Text from a file, made safe for a message: control characters escaped, at most 80 characters. */
+export function quote(text: string): string {
+  const short = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed
+  return `\`${short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escapeCharacter)}\``;
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string';
+}
+
+/** Turns ENOENT and its like into a fault that names the path; anything else is passed on as it is. */
+export function readFault(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
+    return fault('file-not-found', `${quote(path)} does not exist`);
+  }
+  return fault('unreadable-file', `${quote(path)} cannot be read (${error.code})`);
+}
+
+/** A regular file open for reading and its size in bytes; the caller closes it. */
+export function openForReading(path: string): { handle: number; size: number } {
+  let handle: number;
+  try {
+    handle = openSync(path, 'r');
+  } catch (error) {
+    throw readFault(path, error);
+  }
+  const stat = fstatSync(handle);
+  if (!stat.isFile()) {
+    closeSync(handle);
+    throw fault('unreadable-file', `${quote(path)} is not a regular file`);
+  }
+  return { handle, size: stat.size };
+}
+
+/** Fills `target` from byte `position`, looping over short reads; a file that ends early is a fault. */
+export function readFully(handle: number, target: Uint8Array, position: number, path: string): void {
+  let done = 0;
+  while (done < target.length) {
+    let count: number;
+    try {
+      count = readSync(handle, target, done, target.length - done, position + done);
+    } catch (error) {
+      throw readFault(path, error);
+    }
+    if (count === 0) {
+      throw fault(
+        'short-read',
+        `${quote(path)} ended at byte ${position + done}; it was longer when it was opened`,
+      );
+    }
+    done += count;
+  }
+}
+
+/** The whole of a file of at most `maxBytes` bytes. */
+export function readSmallFile(path: string, maxBytes: number): Uint8Array {
+  const { handle, size } = openForReading(path);
+  try {
+    if (size > maxBytes) {
+      throw fault('file-too-large', `${quote(path)} has ${size} bytes; at most ${maxBytes} are read`);
+    }
+    const bytes = new Uint8Array(size);
+    readFully(handle, bytes, 0, path);
+    return bytes;
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Strict UTF-8 to text; a byte order mark is dropped unless `keepMark`. Undefined for invalid bytes. */
+export function decodeUtf8(bytes: Uint8Array, keepMark = false): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: keepMark }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether text has no half of a surrogate pair (JSON escapes can smuggle one in). */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/** Deepest nesting of brackets outside strings; stops counting once `limit` is passed. Works on invalid JSON as well. */
+export function nestingDepth(text: string, limit: number): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 92) i++;
+      else if (c === 34) inString = false;
+    } else if (c === 34) inString = true;
+    else if (c === 123 || c === 91) {
+      if (++depth > deepest) deepest = depth;
+      if (deepest > limit) return deepest;
+    } else if (c === 125 || c === 93) depth--;
+  }
+  return deepest;
+}
+
+/** Whether a parsed JSON value has a key that would reach a prototype if it were copied carelessly. */
+export function hasPrototypeKey(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasPrototypeKey);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasPrototypeKey);
+}
+
+export interface JsonLimits {
+  maxBytes: number;
+  maxDepth: number;
+  /** A vocabulary may well contain the word `__proto__`; it is then read through `Object.entries` alone. */
+  allowPrototypeKeys?: boolean;
+}
+
+export const SMALL_JSON: JsonLimits = { maxBytes: 4 * 2 ** 20, maxDepth: 32 };
+
+/** JSON text within limits; faults are `bad-json` and name `path`. */
+export function parseJsonText(text: string, path: string, limits: JsonLimits): unknown {
+  if (nestingDepth(text, limits.maxDepth) > limits.maxDepth) {
+    throw fault('bad-json', `${quote(path)} nests deeper than ${limits.maxDepth} levels`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fault('bad-json', `${quote(path)} is not valid JSON`);
+  }
+  if (!limits.allowPrototypeKeys && hasPrototypeKey(value)) {
+    throw fault('bad-json', `${quote(path)} has a key \`__proto__\``);
+  }
+  return value;
+}
+
+/** A JSON file within limits. */
+export function readJson(path: string, limits: JsonLimits = SMALL_JSON): unknown {
+  const text = decodeUtf8(readSmallFile(path, limits.maxBytes));
+  if (text === undefined) throw fault('bad-json', `${quote(path)} is not valid UTF-8`);
+  return parseJsonText(text, path, limits);
+}
+
+/**
+ * Path of `name` inside `folder`, with links followed. A name with a folder in it, and a link that leaves the folder, are
+ * faults; the one exception is the Hugging Face cache, where `snapshots/REVISION/NAME` links into the sibling `blobs`.
+ */
+export function resolveInside(folder: string, name: string): string {
+  if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name) || basename(name) !== name) {
+    throw fault('unsafe-path', `${quote(name)} is not a plain file name`);
+  }
+  const path = join(folder, name);
+  let root: string;
+  let real: string;
+  try {
+    root = realpathSync(folder);
+    real = realpathSync(path);
+  } catch (error) {
+    throw readFault(path, error);
+  }
+  if (real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+  const snapshots = dirname(root);
+  const blobs = join(dirname(snapshots), 'blobs') + sep;
+  if (basename(snapshots) === 'snapshots' && real.startsWith(blobs)) return real;
+  throw fault('unsafe-path', `${quote(path)} is a link out of its folder`);
+}
+
+/** Whether `folder` has a file of this name (a dangling link counts as absent). */
+export function hasFile(folder: string, name: string): boolean {
+  try {
+    realpathSync(join(folder, name));
+    return true;
+  } catch {
+    return false;
+  }
+}
