@@ -1,7 +1,7 @@
 /** What a command is, and how its arguments are read: `node:util` splits them, this checks them and says what is wrong. */
 import { parseArgs } from 'node:util';
+import { oneOf, suggest } from '../../dsl/diagnostics/suggest.ts';
 import { fault } from '../report/fault.ts';
-import { suggest } from '../report/suggest.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Option {
@@ -22,6 +22,9 @@ type ValueOf<O extends Option> = O['type'] extends 'boolean' ? boolean : O['mult
 
 /** What `run` gets for the options it declared; `undefined` when not given. */
 export type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> | undefined };
+
+/** The same before the types of a particular command are known. */
+export type AnyValues = Readonly<Record<string, string | boolean | string[] | undefined>>;
 
 export interface Invocation<O extends Options = Options> {
   values: Values<O>;
@@ -58,7 +61,7 @@ export const COMMON: Options = {
 };
 
 /** Splits `args` by the command's options. Throws `unknown-option` or `bad-argument`. */
-export function readArguments(command: Command, args: string[]): { values: Values<Options>; positionals: string[] } {
+export function readArguments(command: Command, args: string[]): { values: AnyValues; positionals: string[] } {
   const options: Options = { ...command.options, ...COMMON };
   const { tokens, values, positionals } = parseArgs({
     args,
@@ -75,7 +78,7 @@ export function readArguments(command: Command, args: string[]): { values: Value
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (!option) {
       const near = suggest(token.name, Object.keys(options));
-      const help = near.length > 0 ? `did you mean ${near.map(n => `\`--${n}\``).join(' or ')}?` : undefined;
+      const help = near.length > 0 ? `did you mean ${oneOf(near.map(n => `--${n}`))}?` : undefined;
       throw say('unknown-option', `\`mos ${command.name}\` has no option \`${token.rawName}\``, help);
     }
     if (option.type === 'boolean' && token.value !== undefined) {
@@ -96,7 +99,7 @@ export function readArguments(command: Command, args: string[]): { values: Value
     if (positionals.length < min) throw say('bad-argument', `\`mos ${command.name}\` needs more arguments`, usage);
     if (positionals.length > max) throw say('bad-argument', `\`mos ${command.name}\` does not know what to do with \`${positionals[max]}\``, usage);
   }
-  return { values: values as Values<Options>, positionals };
+  return { values: values as AnyValues, positionals };
 }
 
 /** Reads a number option such as `--steps 100`. */

@@ -4,7 +4,7 @@
  * 0 done, 1 a user's problem (shown as diagnostics), 2 a bug of ours (shown with its stack).
  */
 import { Fault } from '../report/fault.ts';
-import { type Command, readArguments } from './command.ts';
+import { type Command, type Options, readArguments, type Values } from './command.ts';
 import { explain, help, overview } from './commands/help.ts';
 import { COMMANDS } from './commands/index.ts';
 import { EXIT } from './supervise.ts';
@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<number> {
       terminal.out(command === help && positionals.length === 0 ? overview(COMMANDS) : explain(command));
       return EXIT.ok;
     }
-    return await command.run({ values, positionals, terminal });
+    return await command.run({ values: values as Values<Options>, positionals, terminal });
   } catch (error) {
     if (error instanceof Fault) {
       terminal.diagnostics(error.diagnostics);

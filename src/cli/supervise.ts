@@ -29,7 +29,8 @@ const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 const DEADLINE_S = 120;
 /** From `done` to the end of the process. */
 const GRACE_MS = 5_000;
-const KEPT_OUTPUT = 4_000;
+const KEPT_CHARACTERS = 4_000;
+const KEPT_LINES = 6;
 
 /** Runs `task` in a worker and resolves to the exit code, every fault already shown. */
 export async function runInWorker(task: string, args: unknown, handlers: Handlers): Promise<number> {
@@ -165,13 +166,13 @@ class Supervisor {
   }
 
   #lastWords(): string[] {
-    const words = this.#output.trim();
-    return words ? [`it printed:\n${words}`] : [];
+    const lines = this.#output.split('\n').filter(line => line.trim());
+    return lines.slice(-KEPT_LINES).map(line => `it printed: ${line.trimEnd()}`);
   }
 
   #keepOutput(text: string): void {
     this.#handlers.output?.(text);
-    this.#output = (this.#output + text).slice(-KEPT_OUTPUT);
+    this.#output = (this.#output + text).slice(-KEPT_CHARACTERS);
   }
 
   #signal(signal: 'SIGINT' | 'SIGTERM'): void {

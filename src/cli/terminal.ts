@@ -2,16 +2,17 @@
  * The one place that writes to the terminal. Results go to stdout; everything said about the work goes to stderr.
  * A reader that goes away (`| head`) stops the output, not the work.
  */
-import { renderDiagnostics } from './render.ts';
-import { faultsAsJson, renderBug, stripControls } from '../report/render.ts';
-import { type Progress, StatusLine } from '../report/progress.ts';
 import type { Diagnostic } from '../../dsl/diagnostics/diagnostic.ts';
+import { type Progress, StatusLine } from '../report/progress.ts';
+import { hasErrors, printableLines, renderBug, renderJson, renderText } from './render.ts';
 
 type Stream = NodeJS.WriteStream;
 
 export class Terminal {
   /** Results and errors as JSON on stdout, for a program that reads them. */
   readonly json: boolean;
+  /** Source texts by path, for the code frames of diagnostics; a command adds what it reads. */
+  readonly sources = new Map<string, string>();
   readonly #status: StatusLine;
   readonly #color: boolean;
 
@@ -42,7 +43,7 @@ export class Terminal {
   /** A line about the work. */
   note(text: string): void {
     this.#status.clear();
-    write(process.stderr, `${stripControls(text)}\n`);
+    write(process.stderr, `${printableLines(text)}\n`);
   }
 
   progress(progress: Progress): void {
@@ -58,8 +59,8 @@ export class Terminal {
   diagnostics(diagnostics: readonly Diagnostic[]): void {
     if (diagnostics.length === 0) return;
     this.endProgress();
-    if (this.json && diagnostics.some(d => d.severity === 'error')) this.outJson(faultsAsJson(diagnostics));
-    else write(process.stderr, `${renderDiagnostics(diagnostics, this.#color)}\n`);
+    if (this.json && hasErrors(diagnostics)) write(process.stdout, renderJson(diagnostics, this.sources));
+    else write(process.stderr, renderText(diagnostics, this.sources, { color: this.#color }));
   }
 
   bug(message: string, stack: string | undefined): void {

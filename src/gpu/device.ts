@@ -125,6 +125,11 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
   return opened;
 }
 
+/** One plain line for the user when the work will be slow; nothing for hardware. */
+export function softwareNotice({ software, info }: { software: boolean; info: GPUAdapterInfo }): string | undefined {
+  return software ? `no hardware GPU found: using ${describe(info)} (software), slow but exact` : undefined;
+}
+
 /** What a person would call it; Dawn gives names such as `nvidia-h200` and `swiftshader-device-subzero-`. */
 export function describe(info: GPUAdapterInfo): string {
   if (/swiftshader/i.test(info.architecture)) return 'SwiftShader';

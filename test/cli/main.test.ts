@@ -59,7 +59,7 @@ describe('mistakes', () => {
   test('with --json the diagnostic is an object on stdout', async () => {
     const { code, stdout, stderr } = await mos(['devicse', '--json']);
     expect([code, stderr]).toEqual([1, '']);
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1, ok: false, diagnostics: [{ code: 'unknown-command' }] });
+    expect(JSON.parse(stdout)).toMatchObject({ version: 1, errors: 1, diagnostics: [{ code: 'unknown-command' }] });
   });
 
   const command = {
@@ -108,10 +108,10 @@ describe('mistakes', () => {
 describe('devices', () => {
   test('--json parses, and nothing else is on stdout', async () => {
     const { code, stdout, stderr } = await mos(['devices', '--json']);
-    const result = JSON.parse(stdout) as DevicesResult & { ok: boolean };
+    const result = JSON.parse(stdout) as DevicesResult;
     expect(stderr).toBe('');
     expect(code).toBe(gpu ? 0 : 1);
-    expect(result.ok).toBe(gpu !== null);
+    expect(result.used !== null).toBe(gpu !== null);
     if (gpu) {
       expect(result.devices[result.used!].software).toBe(gpu.software);
       expect(result.devices[result.used!].limits.maxStorageBuffersPerShaderStage).toBeGreaterThanOrEqual(8);

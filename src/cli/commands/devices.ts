@@ -18,7 +18,7 @@ export const devices = defineCommand({
       },
     });
     if (code !== EXIT.ok || !result) return code;
-    if (terminal.json) terminal.outJson({ version: 1, ok: result.used !== null, ...result });
+    if (terminal.json) terminal.outJson({ version: 1, ...result });
     else terminal.out(asText(result));
     return result.used === null ? EXIT.user : EXIT.ok;
   },
