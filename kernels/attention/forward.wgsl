@@ -1,0 +1,69 @@
+// softmax(SCALE·q·kᵀ) v over the keys [first, end) of each token, grouped-query, with the running maximum and sum of
+// Milakov and Gimelshein (arXiv 1805.02867): the scores are never stored. lse = log Σ exp(SCALE·q·k) serves the gradient.
+// One invocation per token and query head, tokens first: neighbours then read the same keys. Four keys at a time, so that
+// the accumulator is rescaled once for four.
+const Q_HEADS: u32 = 4u; // @param
+const KV_HEADS: u32 = 2u; // @param
+const HEAD_SIZE: u32 = 16u; // @param
+const SCALE: f32 = 0.25f; // @param
+const LD_Q: u32 = 64u; // @param
+const LD_KV: u32 = 64u; // @param
+const MAX_KEYS: u32 = 64u; // @param
+const QUADS = HEAD_SIZE / 4u;
+// Stands in for −∞, whose arithmetic WGSL leaves open: far below any score, yet differences stay finite.
+const LOWEST = -1e30;
+
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  if (id.x >= frame.tokens * Q_HEADS) { return; }
+  let t = id.x % frame.tokens;
+  let head = id.x / frame.tokens;
+  const stride = LD_KV / 4u;
+  let first_key = keys[t].x;
+  let end = keys[t].y;
+  let k_column = head / (Q_HEADS / KV_HEADS) * QUADS;
+  let v_column = k_column + KV_HEADS * QUADS;
+  let start = t * (LD_Q / 4u) + head * QUADS;
+
+  var query: array<vec4<f32>, QUADS>;
+  var sum: array<vec4<f32>, QUADS>;
+  for (var i = 0u; i < QUADS; i++) { query[i] = q[start + i] * SCALE; }
+  var highest = LOWEST;
+  var total = 0.0;
+  for (var step = 0u; step < MAX_KEYS; step += 4u) {
+    let key = first_key + step;
+    if (key >= end) { break; }
+    // Rows past the end repeat the last one and weigh nothing.
+    let row = min(vec4<u32>(key, key + 1u, key + 2u, key + 3u), vec4<u32>(end - 1u)) * stride;
+    let k_at = row + k_column;
+    var score = vec4<f32>();
+    for (var i = 0u; i < QUADS; i++) {
+      let a = query[i];
+      score += vec4<f32>(dot(a, kv[k_at.x + i]), dot(a, kv[k_at.y + i]), dot(a, kv[k_at.z + i]), dot(a, kv[k_at.w + i]));
+    }
+    score = select(vec4<f32>(LOWEST), score, vec4<u32>(key, key + 1u, key + 2u, key + 3u) < vec4<u32>(end));
+    let top = max(highest, max(max(score.x, score.y), max(score.z, score.w)));
+    let keep = exp(highest - top);
+    let p = exp(score - top);
+    total = total * keep + (p.x + p.y) + (p.z + p.w);
+    highest = top;
+    let v_at = row + v_column;
+    for (var i = 0u; i < QUADS; i++) {
+      sum[i] = sum[i] * keep + (p.x * kv[v_at.x + i] + p.y * kv[v_at.y + i]) + (p.z * kv[v_at.z + i] + p.w * kv[v_at.w + i]);
+    }
+  }
+  // A token that sees no key gets zeros.
+  let none = end <= first_key;
+  let share = select(1.0 / total, 0.0, none);
+  for (var i = 0u; i < QUADS; i++) { o[start + i] = sum[i] * share; }
+  lse[t * Q_HEADS + head] = select(highest + log(max(total, 1.0)), 0.0, none);
+  if (head == Q_HEADS - 1u) {
+    for (var c = Q_HEADS * QUADS; c < LD_Q / 4u; c++) { o[t * (LD_Q / 4u) + c] = vec4<f32>(); }
+  }
+}
