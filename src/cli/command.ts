@@ -18,7 +18,11 @@ export interface Option {
 
 export type Options = Record<string, Option>;
 
-type ValueOf<O extends Option> = O['type'] extends 'boolean' ? boolean : O['multiple'] extends true ? string[] : string;
+type ValueOf<O extends Option> = O['type'] extends 'boolean'
+  ? boolean
+  : O['multiple'] extends true
+    ? string[]
+    : string;
 
 /** What `run` gets for the options it declared; `undefined` when not given. */
 export type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> | undefined };
@@ -61,11 +65,19 @@ export const COMMON: Options = {
 };
 
 /** Splits `args` by the command's options. Throws `unknown-option` or `bad-argument`. */
-export function readArguments(command: Command, args: string[]): { values: AnyValues; positionals: string[] } {
+export function readArguments(
+  command: Command,
+  args: string[],
+): { values: AnyValues; positionals: string[] } {
   const options: Options = { ...command.options, ...COMMON };
   const { tokens, values, positionals } = parseArgs({
     args,
-    options: Object.fromEntries(Object.entries(options).map(([name, { type, short, multiple }]) => [name, { type, ...(short ? { short } : {}), ...(multiple ? { multiple } : {}) }])),
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { type, short, multiple }]) => [
+        name,
+        { type, ...(short ? { short } : {}), ...(multiple ? { multiple } : {}) },
+      ]),
+    ),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -87,8 +99,15 @@ export function readArguments(command: Command, args: string[]): { values: AnyVa
     if (option.type === 'string') {
       // `--out --json`: the value was forgotten. A value that starts with a dash is written `--out=-x`.
       const forgotten = token.value === undefined || (!token.inlineValue && /^-\D/.test(token.value));
-      if (forgotten) throw say('bad-argument', `\`--${token.name}\` needs a value${option.value ? `: ${option.value}` : ''}`);
-      if (!option.multiple && tokens.some(t => t.kind === 'option' && t.name === token.name && t.index < token.index)) {
+      if (forgotten)
+        throw say(
+          'bad-argument',
+          `\`--${token.name}\` needs a value${option.value ? `: ${option.value}` : ''}`,
+        );
+      if (
+        !option.multiple &&
+        tokens.some(t => t.kind === 'option' && t.name === token.name && t.index < token.index)
+      ) {
         throw say('bad-argument', `\`--${token.name}\` is given twice`);
       }
     }
@@ -96,20 +115,36 @@ export function readArguments(command: Command, args: string[]): { values: AnyVa
   if (!values.help) {
     const [min, max] = command.positionals ?? [0, 0];
     const usage = `usage: mos ${command.name} ${command.usage}`.trim();
-    if (positionals.length < min) throw say('bad-argument', `\`mos ${command.name}\` needs more arguments`, usage);
-    if (positionals.length > max) throw say('bad-argument', `\`mos ${command.name}\` does not know what to do with \`${positionals[max]}\``, usage);
+    if (positionals.length < min)
+      throw say('bad-argument', `\`mos ${command.name}\` needs more arguments`, usage);
+    if (positionals.length > max)
+      throw say(
+        'bad-argument',
+        `\`mos ${command.name}\` does not know what to do with \`${positionals[max]}\``,
+        usage,
+      );
   }
   return { values: values as AnyValues, positionals };
 }
 
 /** Reads a number option such as `--steps 100`. */
-export function numberOption(name: string, text: string | undefined, { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = {}): number | undefined {
+export function numberOption(
+  name: string,
+  text: string | undefined,
+  { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = {},
+): number | undefined {
   if (text === undefined) return undefined;
   const value = text.trim() === '' ? Number.NaN : Number(text);
   const kind = integer ? 'a whole number' : 'a number';
-  if (!Number.isFinite(value) || (integer && !Number.isInteger(value))) throw fault('bad-argument', `\`--${name}\` needs ${kind}, not \`${text}\``);
+  if (!Number.isFinite(value) || (integer && !Number.isInteger(value)))
+    throw fault('bad-argument', `\`--${name}\` needs ${kind}, not \`${text}\``);
   if (value < min || value > max) {
-    const range = max === Number.POSITIVE_INFINITY ? `at least ${min}` : min === Number.NEGATIVE_INFINITY ? `at most ${max}` : `from ${min} to ${max}`;
+    const range =
+      max === Number.POSITIVE_INFINITY
+        ? `at least ${min}`
+        : min === Number.NEGATIVE_INFINITY
+          ? `at most ${max}`
+          : `from ${min} to ${max}`;
     throw fault('bad-argument', `\`--${name}\` needs ${kind} ${range}, not \`${text}\``);
   }
   return value;

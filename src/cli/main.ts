@@ -4,12 +4,12 @@
  * 0 done, 1 a user's problem (shown as diagnostics), 2 a bug of ours (shown with its stack).
  */
 import { Fault } from '../report/fault.ts';
-import { type Command, type Options, readArguments, type Values } from './command.ts';
-import { explain, help, overview } from './commands/help.ts';
+import { type Options, readArguments, type Values } from './command.ts';
+import { explain, overview } from './commands/help.ts';
 import { COMMANDS } from './commands/index.ts';
+import { findCommand } from './find.ts';
 import { EXIT } from './supervise.ts';
 import { Terminal } from './terminal.ts';
-import { unknownCommand } from './unknown.ts';
 
 export async function main(args: string[]): Promise<number> {
   const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
@@ -26,10 +26,14 @@ export async function main(args: string[]): Promise<number> {
       terminal.out(manifest.version);
       return EXIT.ok;
     }
-    const command = find(verb);
+    if (verb === '--help' || verb === '-h') {
+      terminal.out(overview(COMMANDS));
+      return EXIT.ok;
+    }
+    const command = findCommand(verb, COMMANDS);
     const { values, positionals } = readArguments(command, rest);
     if (values.help) {
-      terminal.out(command === help && positionals.length === 0 ? overview(COMMANDS) : explain(command));
+      terminal.out(explain(command));
       return EXIT.ok;
     }
     return await command.run({ values: values as Values<Options>, positionals, terminal });
@@ -38,16 +42,12 @@ export async function main(args: string[]): Promise<number> {
       terminal.diagnostics(error.diagnostics);
       return EXIT.user;
     }
-    terminal.bug(error instanceof Error ? error.message : String(error), error instanceof Error ? error.stack : undefined);
+    terminal.bug(
+      error instanceof Error ? error.message : String(error),
+      error instanceof Error ? error.stack : undefined,
+    );
     return EXIT.bug;
   }
-}
-
-function find(verb: string): Command {
-  if (verb === '--help' || verb === '-h') return help;
-  const command = COMMANDS.find(c => c.name === verb);
-  if (!command) throw unknownCommand(verb, COMMANDS);
-  return command;
 }
 
 // Set, not exited with, so that what was written to a pipe gets out.

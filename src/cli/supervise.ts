@@ -154,7 +154,9 @@ class Supervisor {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#fail(
-        fault('worker-hung', `no sign of life for ${this.#allow} seconds while ${this.#phase}`, { notes: this.#lastWords() }),
+        fault('worker-hung', `no sign of life for ${this.#allow} seconds while ${this.#phase}`, {
+          notes: this.#lastWords(),
+        }),
       );
       this.#child.kill('SIGKILL');
     }, this.#allow * 1000);

@@ -43,7 +43,8 @@ async function run(name: string, args: unknown): Promise<void> {
 
 function failure(error: unknown): FromWorker {
   if (error instanceof Fault) return { kind: 'fault', diagnostics: error.diagnostics };
-  if (error instanceof Error) return { kind: 'bug', message: error.message, ...(error.stack ? { stack: error.stack } : {}) };
+  if (error instanceof Error)
+    return { kind: 'bug', message: error.message, ...(error.stack ? { stack: error.stack } : {}) };
   return { kind: 'bug', message: String(error) };
 }
 

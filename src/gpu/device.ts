@@ -115,7 +115,9 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
   const short = Object.entries(limits).filter(([limit, value]) => tooSmall(limit, offered[limit], value));
   if (short.length > 0) {
     throw fault('gpu-limit', `${name} is too small for this`, {
-      notes: short.map(([limit, value]) => `${limit}: ${value} needed, ${offered[limit] ?? 'nothing'} offered`),
+      notes: short.map(
+        ([limit, value]) => `${limit}: ${value} needed, ${offered[limit] ?? 'nothing'} offered`,
+      ),
     });
   }
 
@@ -126,19 +128,33 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
 }
 
 /** One plain line for the user when the work will be slow; nothing for hardware. */
-export function softwareNotice({ software, info }: { software: boolean; info: GPUAdapterInfo }): string | undefined {
+export function softwareNotice({
+  software,
+  info,
+}: {
+  software: boolean;
+  info: GPUAdapterInfo;
+}): string | undefined {
   return software ? `no hardware GPU found: using ${describe(info)} (software), slow but exact` : undefined;
 }
 
 /** What a person would call it; Dawn gives names such as `nvidia-h200` and `swiftshader-device-subzero-`. */
 export function describe(info: GPUAdapterInfo): string {
   if (/swiftshader/i.test(info.architecture)) return 'SwiftShader';
-  return info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed GPU';
+  return (
+    info.device ||
+    info.description ||
+    [info.vendor, info.architecture].filter(Boolean).join(' ') ||
+    'unnamed GPU'
+  );
 }
 
 function isSoftware(info: GPUAdapterInfo): boolean {
   // llvmpipe is Mesa's processor driver: Dawn marks it too, but only some versions do.
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|microsoft basic render/i.test(`${info.device} ${info.description}`);
+  return (
+    info.isFallbackAdapter ||
+    /swiftshader|llvmpipe|microsoft basic render/i.test(`${info.device} ${info.description}`)
+  );
 }
 
 /** Alignments are better when smaller; every other limit when larger. */
@@ -215,11 +231,21 @@ async function selfTest({ device, info, check }: OpenedDevice): Promise<void> {
 @compute @workgroup_size(${count}) fn main(@builtin(local_invocation_index) i: u32) { x[i] = x[i] * 2.0 + 1.0; }`;
   const broken = (what: string) => fault('gpu-broken', `${describe(info)} fails a small test: ${what}`);
   const usage = GPUBufferUsage;
-  const data = device.createBuffer({ size: count * 4, usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST });
+  const data = device.createBuffer({
+    size: count * 4,
+    usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST,
+  });
   const back = device.createBuffer({ size: count * 4, usage: usage.MAP_READ | usage.COPY_DST });
   try {
-    device.queue.writeBuffer(data, 0, Float32Array.from({ length: count }, (_, i) => i));
-    const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module: device.createShaderModule({ code }) } });
+    device.queue.writeBuffer(
+      data,
+      0,
+      Float32Array.from({ length: count }, (_, i) => i),
+    );
+    const pipeline = device.createComputePipeline({
+      layout: 'auto',
+      compute: { module: device.createShaderModule({ code }) },
+    });
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
@@ -247,5 +273,8 @@ async function selfTest({ device, info, check }: OpenedDevice): Promise<void> {
 }
 
 function oneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, ' ') || 'no reason given';
+  return (
+    (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, ' ') ||
+    'no reason given'
+  );
 }

@@ -6,13 +6,20 @@
 import { softwareGpu } from './software-gpu.ts';
 
 /** Variables of Dawn's node bindings that would change back end, adapter or validation behind our back. */
-const DAWN_VARIABLES = ['DAWNNODE_BACKEND', 'DAWNNODE_ADAPTER', 'DAWNNODE_VALIDATE', 'DAWNNODE_FLAGS', 'DAWN_DEBUG_BREAK_ON_ERROR'];
+const DAWN_VARIABLES = [
+  'DAWNNODE_BACKEND',
+  'DAWNNODE_ADAPTER',
+  'DAWNNODE_VALIDATE',
+  'DAWNNODE_FLAGS',
+  'DAWN_DEBUG_BREAK_ON_ERROR',
+];
 
 /** This process's environment, with the software GPU added and Dawn's own switches removed. */
 export function childEnvironment(): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && !name.startsWith('DAWNNODE_') && !DAWN_VARIABLES.includes(name)) environment[name] = value;
+    if (value !== undefined && !name.startsWith('DAWNNODE_') && !DAWN_VARIABLES.includes(name))
+      environment[name] = value;
   }
   const software = softwareGpu();
   if (software.found) Object.assign(environment, software.environment);
@@ -27,9 +34,12 @@ export async function applyInProcess(): Promise<void> {
   applied = true;
   const software = softwareGpu();
   const wanted = software.found ? software.environment : {};
-  const unwanted = Object.keys(process.env).filter(name => name.startsWith('DAWNNODE_') || DAWN_VARIABLES.includes(name));
+  const unwanted = Object.keys(process.env).filter(
+    name => name.startsWith('DAWNNODE_') || DAWN_VARIABLES.includes(name),
+  );
   // A child of the supervisor was started right and needs nothing.
-  const right = Object.entries(wanted).every(([name, value]) => process.env[name] === value) && unwanted.length === 0;
+  const right =
+    Object.entries(wanted).every(([name, value]) => process.env[name] === value) && unwanted.length === 0;
   if (right || process.platform === 'win32') return;
   if (!process.versions.bun) {
     // Node writes `process.env` through to the C library. The library path is read at start only, so without a
@@ -54,6 +64,8 @@ export async function applyInProcess(): Promise<void> {
   }
   // Once it is loaded, Dawn's own request for `libvulkan.so.1` finds it by that name.
   if (software.found && software.loader) {
-    dlopen(software.loader, { vkGetInstanceProcAddr: { args: [FFIType.ptr, FFIType.cstring], returns: FFIType.ptr } });
+    dlopen(software.loader, {
+      vkGetInstanceProcAddr: { args: [FFIType.ptr, FFIType.cstring], returns: FFIType.ptr },
+    });
   }
 }

@@ -7,7 +7,16 @@
  * `softwareGpu().environment`, or, under Bun, `applyInProcess()` before `webgpu` is imported.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -37,11 +46,19 @@ function locate(): SoftwareGpu {
   const archive = findArchive();
   if (archive) {
     const folder = unpack(archive);
-    return { found: true, folder, loader: join(folder, 'libvulkan.so.1'), environment: environment(folder, true) };
+    return {
+      found: true,
+      folder,
+      loader: join(folder, 'libvulkan.so.1'),
+      environment: environment(folder, true),
+    };
   }
   const installed = CHROMIUM_FOLDERS.find(folder => existsSync(join(folder, ICD)));
   if (installed) return { found: true, folder: installed, environment: environment(installed, false) };
-  return { found: false, why: 'the optional package `@sparticuz/chromium`, which holds SwiftShader, is not installed' };
+  return {
+    found: false,
+    why: 'the optional package `@sparticuz/chromium`, which holds SwiftShader, is not installed',
+  };
 }
 
 /** The archive is built for x86-64 Linux with glibc 2.34 or newer. */
@@ -52,7 +69,8 @@ function unsupportedHere(): string | undefined {
   const glibc = glibcVersion();
   if (!glibc) return 'the software GPU needs glibc, which this Linux does not use';
   const [major, minor] = glibc.split('.').map(Number);
-  if (major < 2 || (major === 2 && minor < 34)) return `the software GPU needs glibc 2.34 or newer; this is ${glibc}`;
+  if (major < 2 || (major === 2 && minor < 34))
+    return `the software GPU needs glibc 2.34 or newer; this is ${glibc}`;
   return undefined;
 }
 

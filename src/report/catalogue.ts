@@ -1,48 +1,157 @@
 /** Every fault that can be met at run time: its code, what it means, and what to do about it. Kept sorted by phase. */
 export const FAULTS = {
   // command line
-  'unknown-command': { about: 'The first word after `mos` is not a command.', help: 'run `mos help` for the list' },
-  'unknown-option': { about: 'An option is not known to this command.', help: 'run the command with `--help`' },
-  'bad-argument': { about: 'An argument or option value cannot be used.', help: 'run the command with `--help`' },
+  'unknown-command': {
+    about: 'The first word after `mos` is not a command.',
+    help: 'run `mos help` for the list',
+  },
+  'unknown-option': {
+    about: 'An option is not known to this command.',
+    help: 'run the command with `--help`',
+  },
+  'bad-argument': {
+    about: 'An argument or option value cannot be used.',
+    help: 'run the command with `--help`',
+  },
   // files
-  'file-not-found': { about: 'A file or folder that was named does not exist.', help: 'check the path; paths in a `.mos` file are relative to that file' },
-  'unreadable-file': { about: 'A file exists but cannot be read.', help: 'check its permissions, and that it is a file' },
-  'unwritable-file': { about: 'A file cannot be written; what was there before is untouched.', help: 'check free space and permissions of the folder' },
-  'short-read': { about: 'A file became shorter while it was being read.', help: 'wait until whatever writes the file has finished, then run again' },
-  'file-too-large': { about: 'A file, or one piece of it, is larger than anything sensible of its kind.', help: 'check that this is the file you meant' },
-  'unsafe-path': { about: 'A file name or link would lead out of its folder, or an output would be written through a link.', help: 'put the file itself into the folder, under a plain name' },
-  'bad-json': { about: 'A JSON file is not valid, nests too deep, or has keys that are not allowed.', help: 'download the file again or correct it' },
+  'file-not-found': {
+    about: 'A file or folder that was named does not exist.',
+    help: 'check the path; paths in a `.mos` file are relative to that file',
+  },
+  'unreadable-file': {
+    about: 'A file exists but cannot be read.',
+    help: 'check its permissions, and that it is a file',
+  },
+  'unwritable-file': {
+    about: 'A file cannot be written; what was there before is untouched.',
+    help: 'check free space and permissions of the folder',
+  },
+  'short-read': {
+    about: 'A file became shorter while it was being read.',
+    help: 'wait until whatever writes the file has finished, then run again',
+  },
+  'file-too-large': {
+    about: 'A file, or one piece of it, is larger than anything sensible of its kind.',
+    help: 'check that this is the file you meant',
+  },
+  'unsafe-path': {
+    about: 'A file name or link would lead out of its folder, or an output would be written through a link.',
+    help: 'put the file itself into the folder, under a plain name',
+  },
+  'bad-json': {
+    about: 'A JSON file is not valid, nests too deep, or has keys that are not allowed.',
+    help: 'download the file again or correct it',
+  },
   // base models
-  'bad-safetensors': { about: 'A safetensors file breaks its format.', help: 'download or export the file again' },
-  'unsupported-dtype': { about: 'A tensor has an element type that is not supported here.', help: 'export the weights as float32, float16 or bfloat16' },
-  'missing-tensor': { about: 'A tensor that the model needs is not in the checkpoint.', help: 'check that config.json and all weight files belong to the same model' },
-  'wrong-tensor-shape': { about: 'A tensor has another shape than config.json says.', help: 'check that config.json and all weight files belong to the same model' },
-  'bad-checkpoint': { about: 'The files of a checkpoint do not fit together.', help: 'download the checkpoint again, with all of its files' },
-  'not-finite-weights': { about: 'Weights contain NaN or infinity.', help: 'use an undamaged checkpoint; training would only spread these values' },
-  'bad-config': { about: 'config.json has a value that cannot be used.', help: 'compare it with the config.json published with the model' },
-  'unsupported-model': { about: 'The architecture, or an option of it, is not supported.', help: 'use a Llama, Mistral, Qwen2 or Qwen3 checkpoint with full attention and unquantised weights' },
-  'unsupported-shape': { about: 'A dimension of the model is not a multiple of four, which the kernels need.', help: 'use a model whose hidden, intermediate and head sizes are multiples of four' },
+  'bad-safetensors': {
+    about: 'A safetensors file breaks its format.',
+    help: 'download or export the file again',
+  },
+  'unsupported-dtype': {
+    about: 'A tensor has an element type that is not supported here.',
+    help: 'export the weights as float32, float16 or bfloat16',
+  },
+  'missing-tensor': {
+    about: 'A tensor that the model needs is not in the checkpoint.',
+    help: 'check that config.json and all weight files belong to the same model',
+  },
+  'wrong-tensor-shape': {
+    about: 'A tensor has another shape than config.json says.',
+    help: 'check that config.json and all weight files belong to the same model',
+  },
+  'bad-checkpoint': {
+    about: 'The files of a checkpoint do not fit together.',
+    help: 'download the checkpoint again, with all of its files',
+  },
+  'not-finite-weights': {
+    about: 'Weights contain NaN or infinity.',
+    help: 'use an undamaged checkpoint; training would only spread these values',
+  },
+  'bad-config': {
+    about: 'config.json has a value that cannot be used.',
+    help: 'compare it with the config.json published with the model',
+  },
+  'unsupported-model': {
+    about: 'The architecture, or an option of it, is not supported.',
+    help: 'use a Llama, Mistral, Qwen2 or Qwen3 checkpoint with full attention and unquantised weights',
+  },
+  'unsupported-shape': {
+    about: 'A dimension of the model is not a multiple of four, which the kernels need.',
+    help: 'use a model whose hidden, intermediate and head sizes are multiples of four',
+  },
   // tokenizer
-  'bad-tokenizer': { about: 'The tokenizer files are damaged or use something unsupported.', help: 'download tokenizer.json and tokenizer_config.json of the model again' },
-  'unsafe-tokenizer': { about: 'A pattern in tokenizer.json could take exponential time.', help: 'use the tokenizer published with the model' },
-  'token-out-of-range': { about: 'The tokenizer produces a token that the model has no embedding for.', help: 'use the tokenizer that belongs to this model' },
-  'bad-chat-template': { about: 'The chat template cannot render a conversation.', help: 'use data with alternating user and assistant messages, or the `completion` format' },
+  'bad-tokenizer': {
+    about: 'The tokenizer files are damaged or use something unsupported.',
+    help: 'download tokenizer.json and tokenizer_config.json of the model again',
+  },
+  'unsafe-tokenizer': {
+    about: 'A pattern in tokenizer.json could take exponential time.',
+    help: 'use the tokenizer published with the model',
+  },
+  'token-out-of-range': {
+    about: 'The tokenizer produces a token that the model has no embedding for.',
+    help: 'use the tokenizer that belongs to this model',
+  },
+  'bad-chat-template': {
+    about: 'The chat template cannot render a conversation.',
+    help: 'use data with alternating user and assistant messages, or the `completion` format',
+  },
   // data
   'bad-data': { about: 'A record of a data file cannot be read.', help: 'correct the line that is named' },
-  'unknown-data-format': { about: 'The format of a data file cannot be told, or does not fit the one asked for.', help: 'use {instruction, output}, {messages} or {prompt, completion} records' },
+  'unknown-data-format': {
+    about: 'The format of a data file cannot be told, or does not fit the one asked for.',
+    help: 'use {instruction, output}, {messages} or {prompt, completion} records',
+  },
   'no-data': { about: 'There are no records to use.', help: 'check the path and the file' },
-  'no-labels': { about: 'No token of the data takes part in the loss.', help: 'give the records non-empty answers, or raise `length` so that they are not cut off' },
+  'no-labels': {
+    about: 'No token of the data takes part in the loss.',
+    help: 'give the records non-empty answers, or raise `length` so that they are not cut off',
+  },
   // devices
   'no-gpu': { about: 'No WebGPU adapter could be opened.', help: 'run `mos devices` to see what was tried' },
-  'gpu-feature-missing': { about: 'The GPU lacks a WebGPU feature that the plan needs.', help: 'choose another GPU or compile without that feature' },
-  'gpu-limit': { about: 'The GPU allows less than the plan needs.', help: 'use a smaller batch, sequence length or rank, or another GPU' },
-  'gpu-out-of-memory': { about: 'The GPU has too little free memory.', help: 'use a smaller batch or sequence length, or a smaller base model' },
-  'gpu-error': { about: 'WebGPU refused a command. The state on the GPU can no longer be trusted.', help: 'this is likely a bug of mos; please report it with the message' },
-  'gpu-lost': { about: 'The GPU went away: driver reset, removal, or a command that took too long.', help: 'run the command again; training resumes from its last checkpoint' },
-  'gpu-broken': { about: 'A small test computation on the GPU gave a wrong result.', help: 'update the graphics driver, or choose another GPU' },
+  'gpu-feature-missing': {
+    about: 'The GPU lacks a WebGPU feature that the plan needs.',
+    help: 'choose another GPU or compile without that feature',
+  },
+  'gpu-limit': {
+    about: 'The GPU allows less than the plan needs.',
+    help: 'use a smaller batch, sequence length or rank, or another GPU',
+  },
+  'gpu-out-of-memory': {
+    about: 'The GPU has too little free memory.',
+    help: 'use a smaller batch or sequence length, or a smaller base model',
+  },
+  'gpu-error': {
+    about: 'WebGPU refused a command. The state on the GPU can no longer be trusted.',
+    help: 'this is likely a bug of mos; please report it with the message',
+  },
+  'gpu-lost': {
+    about: 'The GPU went away: driver reset, removal, or a command that took too long.',
+    help: 'run the command again; training resumes from its last checkpoint',
+  },
+  'gpu-broken': {
+    about: 'A small test computation on the GPU gave a wrong result.',
+    help: 'update the graphics driver, or choose another GPU',
+  },
+  // plans
+  'plan-damaged': { about: 'A plan folder lacks a file, or a file in it was changed after it was compiled.', help: 'compile the `.mos` file again' },
+  'plan-invalid': { about: 'plan.json does not describe a plan that can be run.', help: 'compile the `.mos` file again' },
+  'plan-version': { about: 'The plan was written by another version of the format.', help: 'compile the `.mos` file again with this version' },
+  'kernel-rejected': { about: 'The GPU driver does not accept a kernel.', help: 'update the graphics driver, or choose another GPU; the note names the line it comes from' },
+  'batch-too-large': { about: 'A batch is beyond what one dispatch can cover.', help: 'use a smaller `batch` or `length`' },
+  // training
+  'not-finite-loss': { about: 'The loss or the gradient stayed NaN or infinite for several steps in a row.', help: 'lower the learning rate, or check the data' },
+  'no-training': { about: 'The program or plan says nothing to train on.', help: 'add a `data` block, or give `--data FILE`' },
+  'adapter-mismatch': { about: 'An adapter file does not fit the plan.', help: 'use the adapter with the plan it was trained with' },
   // worker process
-  'worker-hung': { about: 'The process that does the GPU work gave no sign of life for too long and was stopped.', help: 'run the command again; training resumes from its last checkpoint' },
-  'worker-died': { about: 'The process that does the GPU work ended unexpectedly.', help: 'run the command again; training resumes from its last checkpoint' },
+  'worker-hung': {
+    about: 'The process that does the GPU work gave no sign of life for too long and was stopped.',
+    help: 'run the command again; training resumes from its last checkpoint',
+  },
+  'worker-died': {
+    about: 'The process that does the GPU work ended unexpectedly.',
+    help: 'run the command again; training resumes from its last checkpoint',
+  },
 } as const satisfies Record<string, { about: string; help: string }>;
 
 export type FaultCode = keyof typeof FAULTS;

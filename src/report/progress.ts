@@ -106,7 +106,11 @@ export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
   const total = Math.max(0, Math.round(seconds));
   const two = (n: number) => String(n).padStart(2, '0');
-  const [days, hours, minutes] = [Math.floor(total / 86400), Math.floor(total / 3600) % 24, Math.floor(total / 60) % 60];
+  const [days, hours, minutes] = [
+    Math.floor(total / 86400),
+    Math.floor(total / 3600) % 24,
+    Math.floor(total / 60) % 60,
+  ];
   if (days > 0) return `${days}d${two(hours)}h`;
   if (hours > 0) return `${hours}h${two(minutes)}m`;
   if (minutes > 0) return `${minutes}m${two(total % 60)}s`;

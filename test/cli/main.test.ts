@@ -12,7 +12,8 @@ function mistake(action: () => unknown): [code: string, message: string, help: s
   try {
     action();
   } catch (error) {
-    if (error instanceof Fault) return [error.diagnostics[0].code, error.diagnostics[0].message, error.diagnostics[0].help];
+    if (error instanceof Fault)
+      return [error.diagnostics[0].code, error.diagnostics[0].message, error.diagnostics[0].help];
     throw error;
   }
   throw new Error('no fault was thrown');
@@ -53,13 +54,19 @@ describe('mistakes', () => {
   test('an unknown command: one diagnostic, exit code 1, no stack', async () => {
     const { code, stdout, stderr } = await mos(['devicse']);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toBe('error[unknown-command]: there is no command `devicse`\n  = help: did you mean `mos devices`?\n');
+    expect(stderr).toBe(
+      'error[unknown-command]: there is no command `devicse`\n  = help: did you mean `mos devices`?\n',
+    );
   });
 
   test('with --json the diagnostic is an object on stdout', async () => {
     const { code, stdout, stderr } = await mos(['devicse', '--json']);
     expect([code, stderr]).toEqual([1, '']);
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1, errors: 1, diagnostics: [{ code: 'unknown-command' }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      errors: 1,
+      diagnostics: [{ code: 'unknown-command' }],
+    });
   });
 
   const command = {
@@ -77,19 +84,32 @@ describe('mistakes', () => {
     const { values, positionals } = read('a.mos', '-o', 'runs', '--set', 'x', '--set=-y', '--eval');
     expect({ ...values }).toEqual({ out: 'runs', set: ['x', '-y'], eval: true });
     expect(positionals).toEqual(['a.mos']);
-    expect(read('--out', '-1', '--', '--eval')).toMatchObject({ values: { out: '-1' }, positionals: ['--eval'] });
+    expect(read('--out', '-1', '--', '--eval')).toMatchObject({
+      values: { out: '-1' },
+      positionals: ['--eval'],
+    });
   });
 
   const mistakes: [args: string[], code: string, message: string, help: string][] = [
     [['a', '--evla'], 'unknown-option', '`mos devices` has no option `--evla`', 'did you mean `--eval`?'],
-    [['a', '--constructor'], 'unknown-option', '`mos devices` has no option `--constructor`', 'run `mos devices --help`'],
+    [
+      ['a', '--constructor'],
+      'unknown-option',
+      '`mos devices` has no option `--constructor`',
+      'run `mos devices --help`',
+    ],
     [['a', '-x'], 'unknown-option', '`mos devices` has no option `-x`', 'run `mos devices --help`'],
     [['a', '--out'], 'bad-argument', '`--out` needs a value: FOLDER', 'run `mos devices --help`'],
     [['a', '--out', '--eval'], 'bad-argument', '`--out` needs a value: FOLDER', 'run `mos devices --help`'],
     [['a', '--out', 'b', '-o', 'c'], 'bad-argument', '`--out` is given twice', 'run `mos devices --help`'],
     [['a', '--eval=1'], 'bad-argument', '`--eval` takes no value', 'run `mos devices --help`'],
     [[], 'bad-argument', '`mos devices` needs more arguments', 'usage: mos devices [--json]'],
-    [['a', 'b'], 'bad-argument', '`mos devices` does not know what to do with `b`', 'usage: mos devices [--json]'],
+    [
+      ['a', 'b'],
+      'bad-argument',
+      '`mos devices` does not know what to do with `b`',
+      'usage: mos devices [--json]',
+    ],
   ];
   test.each(mistakes)('%j', (args, code, message, help) => {
     expect(mistake(() => read(...args))).toEqual([code, message, help]);
@@ -98,10 +118,14 @@ describe('mistakes', () => {
   test('numbers', () => {
     expect(numberOption('steps', '12', { integer: true, min: 1 })).toBe(12);
     expect(numberOption('steps', undefined)).toBeUndefined();
-    expect(mistake(() => numberOption('steps', '1.5', { integer: true }))[1]).toBe('`--steps` needs a whole number, not `1.5`');
+    expect(mistake(() => numberOption('steps', '1.5', { integer: true }))[1]).toBe(
+      '`--steps` needs a whole number, not `1.5`',
+    );
     expect(mistake(() => numberOption('lr', '1e999'))[1]).toBe('`--lr` needs a number, not `1e999`');
     expect(mistake(() => numberOption('lr', ''))[1]).toBe('`--lr` needs a number, not ``');
-    expect(mistake(() => numberOption('lr', '0', { min: 1 }))[1]).toBe('`--lr` needs a number at least 1, not `0`');
+    expect(mistake(() => numberOption('lr', '0', { min: 1 }))[1]).toBe(
+      '`--lr` needs a number at least 1, not `0`',
+    );
   });
 });
 
@@ -126,7 +150,7 @@ describe('devices', () => {
     expect(stdout).toContain('tried high-performance: none');
   });
 
-  test('Dawn\'s own variables change nothing', async () => {
+  test("Dawn's own variables change nothing", async () => {
     const { code, stdout } = await mos(['devices', '--json'], { env: { DAWNNODE_BACKEND: 'null' } });
     expect(code).toBe(gpu ? 0 : 1);
     expect((JSON.parse(stdout) as DevicesResult).devices.map(d => d.name)).not.toContain('Null backend');

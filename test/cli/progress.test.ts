@@ -3,7 +3,14 @@ import { describe, expect, test } from 'bun:test';
 import { formatProgress, formatSeconds, type Progress, StatusLine } from '../../src/report/progress.ts';
 
 const progress: Progress = {
-  label: 'train', step: 7, steps: 300, loss: 2.34567, tokensPerSecond: 12345, learningRate: 3e-4, gradientNorm: 0.98765, secondsLeft: 200,
+  label: 'train',
+  step: 7,
+  steps: 300,
+  loss: 2.34567,
+  tokensPerSecond: 12345,
+  learningRate: 3e-4,
+  gradientNorm: 0.98765,
+  secondsLeft: 200,
 };
 
 class FakeScreen {
@@ -20,21 +27,33 @@ class FakeScreen {
 
 describe('formatProgress', () => {
   test('all of it', () => {
-    expect(formatProgress(progress)).toBe('train   7/300  loss 2.3457  12.3k tok/s  lr 3.00e-4  |g| 0.988  3m20s left');
+    expect(formatProgress(progress)).toBe(
+      'train   7/300  loss 2.3457  12.3k tok/s  lr 3.00e-4  |g| 0.988  3m20s left',
+    );
   });
 
   test('what matters least goes first when space is short', () => {
     expect(formatProgress(progress, 60)).toBe('train   7/300  loss 2.3457  12.3k tok/s  3m20s left');
     expect(formatProgress(progress, 30)).toBe('train   7/300  loss 2.3457');
-    for (let columns = 0; columns < 90; columns++) expect(formatProgress(progress, columns).length).toBeLessThanOrEqual(columns);
+    for (let columns = 0; columns < 90; columns++)
+      expect(formatProgress(progress, columns).length).toBeLessThanOrEqual(columns);
   });
 
   test('a loss that is no number shows as such', () => {
-    expect(formatProgress({ label: 'train', step: 1, steps: 9, loss: Number.NaN })).toBe('train 1/9  loss NaN');
+    expect(formatProgress({ label: 'train', step: 1, steps: 9, loss: Number.NaN })).toBe(
+      'train 1/9  loss NaN',
+    );
   });
 
   test('times', () => {
-    expect([0, 59.6, 200, 7500, 273_600, Number.POSITIVE_INFINITY].map(formatSeconds)).toEqual(['0s', '1m00s', '3m20s', '2h05m', '3d04h', '?']);
+    expect([0, 59.6, 200, 7500, 273_600, Number.POSITIVE_INFINITY].map(formatSeconds)).toEqual([
+      '0s',
+      '1m00s',
+      '3m20s',
+      '2h05m',
+      '3d04h',
+      '?',
+    ]);
   });
 });
 
@@ -51,7 +70,14 @@ describe('StatusLine', () => {
     line.update({ label: 't', step: 9, steps: 9 }, 111);
     line.finish();
     line.finish();
-    expect(screen.written).toEqual(['\rt 1/9\x1b[K', '\rt 3/9\x1b[K', '\r\x1b[K', '\rt 4/9\x1b[K', '\rt 9/9\x1b[K', '\n']);
+    expect(screen.written).toEqual([
+      '\rt 1/9\x1b[K',
+      '\rt 3/9\x1b[K',
+      '\r\x1b[K',
+      '\rt 4/9\x1b[K',
+      '\rt 9/9\x1b[K',
+      '\n',
+    ]);
   });
 
   test('it follows the width of the terminal', () => {

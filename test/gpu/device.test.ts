@@ -46,9 +46,19 @@ async function faultOf(action: () => Promise<unknown>): Promise<Fault> {
 
 describe('device', () => {
   gpuTest('a kernel doubles numbers', async () => {
-    const { y } = await runKernel(double, {}, { x, y: new Float32Array(100) }, { frame: { tokens: 100 }, workgroups });
+    const { y } = await runKernel(
+      double,
+      {},
+      { x, y: new Float32Array(100) },
+      { frame: { tokens: 100 }, workgroups },
+    );
     expect(y).toEqual(x.map(v => 2 * v));
-    expect(relativeError(y, x.map(v => 2 * v))).toBe(0);
+    expect(
+      relativeError(
+        y,
+        x.map(v => 2 * v),
+      ),
+    ).toBe(0);
   });
 
   gpuTest('frame fields reach the kernel by name', async () => {
@@ -102,18 +112,35 @@ describe('device', () => {
 
 describe('harness', () => {
   gpuTest('a write past the end is found', async () => {
-    const run = runKernel(double, { EXTRA: 1 }, { x, y: new Float32Array(100) }, { frame: { tokens: 100 }, workgroups });
-    await expect(run).rejects.toThrow('test.double: y: the kernel wrote element 100, past the end of 100 elements');
+    const run = runKernel(
+      double,
+      { EXTRA: 1 },
+      { x, y: new Float32Array(100) },
+      { frame: { tokens: 100 }, workgroups },
+    );
+    await expect(run).rejects.toThrow(
+      'test.double: y: the kernel wrote element 100, past the end of 100 elements',
+    );
   });
 
   gpuTest('elements that a kernel forgets are NaN', async () => {
-    const { y } = await runKernel(double, {}, { x, y: new Float32Array(100) }, { frame: { tokens: 99 }, workgroups });
+    const { y } = await runKernel(
+      double,
+      {},
+      { x, y: new Float32Array(100) },
+      { frame: { tokens: 99 }, workgroups },
+    );
     expect(y[98]).toBe(2 * x[98]);
     expect(y[99]).toBeNaN();
   });
 
   gpuTest('a read past the end gives NaN', async () => {
-    const run = await runKernel(double, {}, { x, y: new Float32Array(101) }, { frame: { tokens: 101 }, workgroups });
+    const run = await runKernel(
+      double,
+      {},
+      { x, y: new Float32Array(101) },
+      { frame: { tokens: 101 }, workgroups },
+    );
     expect(run.y[100]).toBeNaN();
   });
 
@@ -124,7 +151,9 @@ describe('harness', () => {
   });
 
   gpuTest('a binding that does not exist is refused', async () => {
-    await expect(runKernel(double, {}, { w: x }, { workgroups })).rejects.toThrow('test.double has no binding w');
+    await expect(runKernel(double, {}, { w: x }, { workgroups })).rejects.toThrow(
+      'test.double has no binding w',
+    );
   });
 
   test('relative error', () => {

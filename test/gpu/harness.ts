@@ -83,12 +83,16 @@ export async function runKernel(
   const outputs: { name: string; given: Data; buffer: GPUBuffer; back: GPUBuffer }[] = [];
   try {
     const entries = spec.bindings.map((binding, index): GPUBindGroupEntry => {
-      const given = index === 0 && binding.name === 'frame' ? frameWords(options.frame) : buffers[binding.name];
+      const given =
+        index === 0 && binding.name === 'frame' ? frameWords(options.frame) : buffers[binding.name];
       const content = contentOf(binding.access, given);
       const buffer = upload(device, content, binding.access === 'uniform');
       used.push(buffer);
       if (given && (binding.access === 'write' || binding.access === 'read_write')) {
-        const back = device.createBuffer({ size: content.byteLength, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+        const back = device.createBuffer({
+          size: content.byteLength,
+          usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+        });
         used.push(back);
         outputs.push({ name: binding.name, given, buffer, back });
       }
@@ -102,7 +106,9 @@ export async function runKernel(
     pass.end();
     for (const { buffer, back } of outputs) encoder.copyBufferToBuffer(buffer, 0, back, 0, buffer.size);
     device.queue.submit([encoder.finish()]);
-    const errors = [await device.popErrorScope(), await device.popErrorScope()].filter(error => error !== null);
+    const errors = [await device.popErrorScope(), await device.popErrorScope()].filter(
+      error => error !== null,
+    );
     if (errors.length > 0) throw new Error(`${spec.name}: ${errors.map(error => error.message).join('\n')}`);
 
     const results: Record<string, Data> = {};
@@ -111,7 +117,9 @@ export async function runKernel(
       const words = new Uint32Array(back.getMappedRange().slice(0));
       checkGuard(words, given.length, `${spec.name}: ${name}`);
       results[name] =
-        given instanceof Uint32Array ? words.slice(0, given.length) : new Float32Array(words.buffer, 0, given.length).slice();
+        given instanceof Uint32Array
+          ? words.slice(0, given.length)
+          : new Float32Array(words.buffer, 0, given.length).slice();
     }
     requireGpu().check();
     return results;
@@ -138,14 +146,18 @@ function frameWords(fields: RunOptions['frame'] = {}): Uint32Array<ArrayBuffer> 
 }
 
 /** What a buffer holds before the run, guard included. */
-function contentOf(access: KernelSpec['bindings'][number]['access'], given: Data | undefined): Uint32Array<ArrayBuffer> {
+function contentOf(
+  access: KernelSpec['bindings'][number]['access'],
+  given: Data | undefined,
+): Uint32Array<ArrayBuffer> {
   if (!given) return new Uint32Array(64);
   const words = new Uint32Array(given.buffer, given.byteOffset, given.length);
   if (access === 'uniform') return words.slice();
   const content = new Uint32Array(given.length + GUARD_WORDS);
   if (access === 'write') content.fill(NAN_BITS, 0, given.length);
   else content.set(words);
-  for (let i = given.length; i < content.length; i++) content[i] = access === 'read' ? NAN_BITS : guardWord(i);
+  for (let i = given.length; i < content.length; i++)
+    content[i] = access === 'read' ? NAN_BITS : guardWord(i);
   return content;
 }
 
@@ -166,7 +178,10 @@ function upload(device: GPUDevice, content: Uint32Array<ArrayBuffer>, uniform: b
   const { UNIFORM, STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
   // Uniform structs are read in whole vec4s.
   const size = Math.ceil(content.byteLength / 16) * 16;
-  const buffer = device.createBuffer({ size: uniform ? size : content.byteLength, usage: (uniform ? UNIFORM : STORAGE) | COPY_SRC | COPY_DST });
+  const buffer = device.createBuffer({
+    size: uniform ? size : content.byteLength,
+    usage: (uniform ? UNIFORM : STORAGE) | COPY_SRC | COPY_DST,
+  });
   device.queue.writeBuffer(buffer, 0, content);
   return buffer;
 }
@@ -175,7 +190,10 @@ function upload(device: GPUDevice, content: Uint32Array<ArrayBuffer>, uniform: b
 const pipelines = new Map<string, Promise<GPUComputePipeline>>();
 
 /** Specialises and compiles; also for tests that only want to know whether a kernel compiles. */
-export function pipelineFor(spec: KernelSpec, params: Record<string, ParamValue>): Promise<GPUComputePipeline> {
+export function pipelineFor(
+  spec: KernelSpec,
+  params: Record<string, ParamValue>,
+): Promise<GPUComputePipeline> {
   const code = specialise(spec.wgsl, params);
   const key = JSON.stringify([code, spec.bindings.map(b => b.access)]);
   let pipeline = pipelines.get(key);
@@ -188,7 +206,12 @@ export function pipelineFor(spec: KernelSpec, params: Record<string, ParamValue>
 
 async function compile(spec: KernelSpec, code: string): Promise<GPUComputePipeline> {
   const { device } = requireGpu();
-  const layoutTypes = { uniform: 'uniform', read: 'read-only-storage', write: 'storage', read_write: 'storage' } as const;
+  const layoutTypes = {
+    uniform: 'uniform',
+    read: 'read-only-storage',
+    write: 'storage',
+    read_write: 'storage',
+  } as const;
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code, label: spec.name });
   const { messages } = await module.getCompilationInfo();
@@ -207,7 +230,8 @@ async function compile(spec: KernelSpec, code: string): Promise<GPUComputePipeli
   });
   const error = await device.popErrorScope();
   const bad = messages.filter(message => message.type === 'error');
-  if (bad.length > 0) throw new Error(`${spec.name} does not compile\n${bad.map(m => showMessage(code, m)).join('\n')}`);
+  if (bad.length > 0)
+    throw new Error(`${spec.name} does not compile\n${bad.map(m => showMessage(code, m)).join('\n')}`);
   if (error) throw new Error(`${spec.name}: ${error.message}`);
   return pipeline;
 }
@@ -216,6 +240,8 @@ async function compile(spec: KernelSpec, code: string): Promise<GPUComputePipeli
 function showMessage(code: string, message: GPUCompilationMessage): string {
   const lines = code.split('\n');
   const at = message.lineNum;
-  const shown = lines.slice(Math.max(0, at - 3), at).map((line, i, all) => `${String(at - all.length + 1 + i).padStart(5)} | ${line}`);
+  const shown = lines
+    .slice(Math.max(0, at - 3), at)
+    .map((line, i, all) => `${String(at - all.length + 1 + i).padStart(5)} | ${line}`);
   return [...shown, `${' '.repeat(7 + message.linePos)}^ ${message.message}`].join('\n');
 }

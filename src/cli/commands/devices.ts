@@ -6,17 +6,22 @@ export const devices = defineCommand({
   name: 'devices',
   summary: 'list the GPUs there are, and which one is used',
   usage: '[--json]',
-  about: 'Asks WebGPU for every adapter it offers and tries a small computation on the one that mos would use.',
+  about:
+    'Asks WebGPU for every adapter it offers and tries a small computation on the one that mos would use.',
   examples: ['mos devices', 'mos devices --json'],
   options: {},
   async run({ terminal }) {
     let result: DevicesResult | undefined;
-    const code = await runInWorker('devices', {}, {
-      terminal,
-      result: value => {
-        result = value as DevicesResult;
+    const code = await runInWorker(
+      'devices',
+      {},
+      {
+        terminal,
+        result: value => {
+          result = value as DevicesResult;
+        },
       },
-    });
+    );
     if (code !== EXIT.ok || !result) return code;
     if (terminal.json) terminal.outJson({ version: 1, ...result });
     else terminal.out(asText(result));
@@ -39,11 +44,17 @@ function asText({ devices, used, why, tried, softwareGpu }: DevicesResult): stri
     );
   });
   if (used !== null) lines.push(`\nused: ${devices[used].name}, as ${why}`);
-  else lines.push(`no GPU can be used: ${why}`, ...tried.map(line => `  tried ${line}`), `  software GPU: ${softwareGpu}`);
+  else
+    lines.push(
+      `no GPU can be used: ${why}`,
+      ...tried.map(line => `  tried ${line}`),
+      `  software GPU: ${softwareGpu}`,
+    );
   return lines.join('\n');
 }
 
 function bytes(count: number): string {
-  const [scale, unit] = count >= 2 ** 30 ? [2 ** 30, 'GiB'] : count >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
+  const [scale, unit] =
+    count >= 2 ** 30 ? [2 ** 30, 'GiB'] : count >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
   return `${Number((count / scale).toFixed(2))} ${unit}`;
 }

@@ -1,26 +1,21 @@
-import { type Command, COMMON, defineCommand, type Options } from '../command.ts';
-import { unknownCommand } from '../unknown.ts';
+import { COMMON, type Command, defineCommand, type Options } from '../command.ts';
+import { findCommand } from '../find.ts';
 
-export const help = defineCommand({
-  name: 'help',
-  summary: 'explain mos, or one command',
-  usage: '[COMMAND]',
-  options: {},
-  positionals: [0, 1],
-  async run({ positionals, terminal }) {
-    // At run time, as the table holds this command too.
-    const { COMMANDS } = await import('./index.ts');
-    const [name] = positionals;
-    if (name === undefined) {
-      terminal.out(overview(COMMANDS));
+/** `commands` is asked for at run time, as the table holds this command too. */
+export function helpFor(commands: () => readonly Command[]): Command {
+  return defineCommand({
+    name: 'help',
+    summary: 'explain mos, or one command',
+    usage: '[COMMAND]',
+    options: {},
+    positionals: [0, 1],
+    async run({ positionals, terminal }) {
+      const [name] = positionals;
+      terminal.out(name === undefined ? overview(commands()) : explain(findCommand(name, commands())));
       return 0;
-    }
-    const command = COMMANDS.find(c => c.name === name);
-    if (!command) throw unknownCommand(name, COMMANDS);
-    terminal.out(explain(command));
-    return 0;
-  },
-});
+    },
+  });
+}
 
 export function overview(commands: readonly Command[]): string {
   const width = Math.max(...commands.map(c => c.name.length));
@@ -36,7 +31,11 @@ export function overview(commands: readonly Command[]): string {
 }
 
 export function explain(command: Command): string {
-  const lines = [`mos ${command.name}: ${command.summary}`, '', `usage: mos ${command.name} ${command.usage}`.trimEnd()];
+  const lines = [
+    `mos ${command.name}: ${command.summary}`,
+    '',
+    `usage: mos ${command.name} ${command.usage}`.trimEnd(),
+  ];
   if (command.about) lines.push('', command.about);
   lines.push('', ...optionLines({ ...command.options, ...COMMON }));
   if (command.examples) lines.push('', 'examples:', ...command.examples.map(line => `  ${line}`));

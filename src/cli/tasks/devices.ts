@@ -54,7 +54,8 @@ export async function task(_args: unknown, context: TaskContext): Promise<Device
   const { candidates, tried } = await listAdapters();
   const devices = candidates.map(({ adapter, info, request, software }): DeviceReport => {
     const limits = adapter.limits as unknown as Record<string, number>;
-    const configs = (info as unknown as { subgroupMatrixConfigs?: MatrixConfig[] }).subgroupMatrixConfigs ?? [];
+    const configs =
+      (info as unknown as { subgroupMatrixConfigs?: MatrixConfig[] }).subgroupMatrixConfigs ?? [];
     return {
       name: describe(info),
       vendor: info.vendor,
@@ -64,8 +65,11 @@ export async function task(_args: unknown, context: TaskContext): Promise<Device
       request,
       features: [...adapter.features].sort(),
       limits: Object.fromEntries(LIMITS.map(name => [name, limits[name]])),
-      subgroupSizes: info.subgroupMinSize && info.subgroupMaxSize ? [info.subgroupMinSize, info.subgroupMaxSize] : null,
-      subgroupMatrices: configs.map(c => `${c.componentType} ${c.M}×${c.N}×${c.K} → ${c.resultComponentType}`),
+      subgroupSizes:
+        info.subgroupMinSize && info.subgroupMaxSize ? [info.subgroupMinSize, info.subgroupMaxSize] : null,
+      subgroupMatrices: configs.map(
+        c => `${c.componentType} ${c.M}×${c.N}×${c.K} → ${c.resultComponentType}`,
+      ),
     };
   });
   const software = softwareGpu();
@@ -73,7 +77,11 @@ export async function task(_args: unknown, context: TaskContext): Promise<Device
   try {
     const opened = await openDevice();
     const used = devices.findIndex(device => device.name === describe(opened.info));
-    const why = opened.software ? 'no hardware GPU was found' : devices.length > 1 ? 'hardware comes before software' : 'it is the only one';
+    const why = opened.software
+      ? 'no hardware GPU was found'
+      : devices.length > 1
+        ? 'hardware comes before software'
+        : 'it is the only one';
     opened.close();
     return { ...rest, used, why: `${why}; it passes a small test computation` };
   } catch (error) {

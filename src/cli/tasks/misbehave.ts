@@ -2,7 +2,16 @@
 import { fault } from '../../report/fault.ts';
 import type { TaskContext } from '../tasks.ts';
 
-export type Misdeed = 'abort' | 'exit' | 'hang' | 'spin' | 'fault' | 'bug' | 'print' | 'until-stopped' | 'deaf';
+export type Misdeed =
+  | 'abort'
+  | 'exit'
+  | 'hang'
+  | 'spin'
+  | 'fault'
+  | 'bug'
+  | 'print'
+  | 'until-stopped'
+  | 'deaf';
 
 export async function task({ how }: { how: Misdeed }, context: TaskContext): Promise<unknown> {
   context.phase(`misbehaving (${how})`);
@@ -22,7 +31,9 @@ export async function task({ how }: { how: Misdeed }, context: TaskContext): Pro
     case 'spin':
       for (;;) Math.random();
     case 'fault':
-      throw fault('file-not-found', 'no such file: `\u001b[31mred\u001b[0m.mos`', { notes: ['asked for by a test'] });
+      throw fault('file-not-found', 'no such file: `\u001b[31mred\u001b[0m.mos`', {
+        notes: ['asked for by a test'],
+      });
     case 'bug':
       throw new TypeError('a bug on demand');
     case 'print':
