@@ -1,0 +1,27 @@
+/**
+ * Workgroups of the linear kernels: x = ceil(columns / XC), y = ceil(rows / YR).
+ *
+ * | kernel | columns | rows |
+ * | --- | --- | --- |
+ * | linear.forward, forward_tiled | LD_Y | rows of the dispatch |
+ * | linear.input_grad, input_grad_tiled | LD_DX | rows of the dispatch |
+ * | linear.output_grad | LD_S | tokens |
+ * | linear.outer | last entry of SEG_COLUMN (rows of out, stacked) | largest SEG_RANK |
+ *
+ * linear.outer reduces over the tokens inside an invocation, so its grid is a constant.
+ */
+export interface Grid {
+  /** Columns of the result that one workgroup covers. */
+  XC: number;
+  /** Rows of the result that one workgroup covers. */
+  YR: number;
+}
+
+export const LINEAR_GRIDS = {
+  'linear.forward': { XC: 64, YR: 64 },
+  'linear.forward_tiled': { XC: 64, YR: 64 },
+  'linear.input_grad': { XC: 64, YR: 64 },
+  'linear.input_grad_tiled': { XC: 64, YR: 64 },
+  'linear.output_grad': { XC: 16, YR: 128 },
+  'linear.outer': { XC: 32, YR: 32 },
+} as const satisfies Record<string, Grid>;

@@ -1,0 +1,313 @@
+/** Every linear kernel and variant against float64, on shapes that fit no tile. */
+import { describe, expect, test } from 'bun:test';
+import {
+  type Chunk,
+  type Dropout,
+  linearForward,
+  linearInputGrad,
+  linearOuter,
+  linearOutputGrad,
+  mask,
+} from '../../kernels/linear/reference.ts';
+import * as specs from '../../kernels/linear/spec.ts';
+import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
+import type { KernelSpec } from '../../kernels/spec.ts';
+import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
+
+const ROWS = [0, 1, 37, 129];
+const ALL = 0xffffffff;
+const FRAME = { seed: 7, step: 3, micro: 1, training: 1 };
+
+/** Three modules, the middle one without adapter; columns 20..23 of s belong to none. */
+const STACK = { SEG_COLUMN: [0, 24, 32, 40], SEG_S: [0, 8, 8], SEG_RANK: [8, 0, 12], SEG_B: [0, 192, 192] };
+const STACK_B = 24 * 8 + 8 * 12;
+/** Modules that straddle the 64 columns of a workgroup. */
+const WIDE = { SEG_COLUMN: [0, 56, 136, 144], SEG_S: [0, 20, 24], SEG_RANK: [20, 4, 8], SEG_B: [0, 1120, 1440] };
+const WIDE_B = 1120 + 320 + 64;
+const single = (columns: number, rank = 0) => ({ SEG_COLUMN: [0, columns], SEG_S: [0], SEG_RANK: [rank], SEG_B: [0] });
+
+/** Uniform in [−1, 1); columns of each row past `width` are zeros. */
+function matrix(seed: number, rows: number, ld: number, width = ld): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: rows * ld }, (_, i) => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return i % ld < width ? state / 2 ** 31 : 0;
+  });
+}
+
+function grid(name: string, columns: number, rows: number): [number, number] {
+  const { XC, YR } = LINEAR_GRIDS[name as keyof typeof LINEAR_GRIDS];
+  return [Math.ceil(columns / XC), Math.ceil(rows / YR)];
+}
+
+const site = (index: number, chunk: { start: number; limit: number }) =>
+  Uint32Array.of(index, chunk.start, chunk.limit, 0);
+const withDropout = (p: number, index: number): Dropout => ({
+  ...FRAME,
+  site: index,
+  DROPOUT: Math.round(p * 2 ** 32),
+  KEEP_SCALE: Math.fround(1 / (1 - p)),
+});
+const everything = { start: 0, limit: ALL };
+const chunkOf = (rows: number, { start, limit }: typeof everything): Chunk => ({
+  start,
+  count: Math.min(rows - Math.min(rows, start), limit),
+});
+
+/** Rows [start, start + count) agree with the reference and no other row was written. */
+function compare(got: ArrayLike<number>, want: Float64Array, ld: number, written: Chunk): void {
+  const out = Float64Array.from(got);
+  const [from, to] = [written.start * ld, (written.start + written.count) * ld];
+  expect(relativeError(out.subarray(from, to), want.subarray(from, to))).toBeLessThan(1e-5);
+  expect([...out.subarray(0, from), ...out.subarray(to)].every(Number.isNaN)).toBe(true);
+  expect(out.subarray(from, to).every((v, i) => want[from + i] !== 0 || v === 0)).toBe(true);
+}
+
+interface Case {
+  K: number;
+  N: number;
+  segments?: typeof STACK;
+  bLength?: number;
+  ldY?: number;
+  ldS?: number;
+  real?: number;
+  base?: boolean;
+  bias?: boolean;
+  residual?: boolean;
+  chunk?: typeof everything;
+  chunkedOutput?: boolean;
+  targets?: boolean;
+  dropout?: number;
+}
+
+async function forward(spec: KernelSpec, c: Case, rows: number): Promise<void> {
+  const { K, N, ldY = N, ldS = 16, real = N, chunk = everything, base = true, chunkedOutput = false } = c;
+  const segments = c.segments ?? single(N);
+  const part = chunkOf(rows, chunk);
+  const stored = chunkedOutput ? part.count : rows;
+  const dropout = c.dropout === undefined ? undefined : withDropout(c.dropout, 5);
+  const inputs = {
+    ...(base ? { x: matrix(1, rows, K, K - 1), w: matrix(2, real, K, K - 1) } : {}),
+    ...(c.bias ? { bias: matrix(3, 1, N) } : {}),
+    ...(c.segments ? { s: matrix(4, rows, ldS), b: matrix(5, 1, c.bLength!) } : {}),
+    ...(c.residual ? { residual: matrix(6, rows, ldY) } : {}),
+  };
+  const p = { LD_X: K, N, W_ROWS: real, LD_Y: ldY, LD_S: ldS, CHUNKED_OUTPUT: chunkedOutput };
+  const params = {
+    ...p,
+    ...segments,
+    SEGMENTS: segments.SEG_S.length,
+    HAS_BASE: base,
+    HAS_BIAS: c.bias ?? false,
+    HAS_RESIDUAL: c.residual ?? false,
+    ROWS_ARE_TARGETS: c.targets ?? false,
+    DROPOUT: dropout?.DROPOUT ?? 0,
+    KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
+  };
+  const { y } = await runKernel(
+    spec,
+    params,
+    { site: site(5, chunk), ...inputs, y: new Float32Array(stored * ldY) },
+    {
+      frame: { ...FRAME, tokens: c.targets ? 9999 : rows, targets: c.targets ? rows : 9999 },
+      workgroups: grid(spec.name, ldY, Math.max(part.count, 1)),
+    },
+  );
+  const want = linearForward({ ...p, ...segments }, inputs, stored, part, dropout);
+  compare(y, want, ldY, { start: chunkedOutput ? 0 : part.start, count: part.count });
+}
+
+for (const spec of [specs.linearForward, specs.linearForwardTiled]) {
+  describe(spec.name, () => {
+    gpuTest('stacked modules with bias, adapters and residual', async () => {
+      for (const K of [24, 172]) {
+        const c = { K, N: 40, ldY: 44, segments: STACK, bLength: STACK_B, ldS: 24, bias: true, residual: true };
+        for (const rows of ROWS) await forward(spec, c, rows);
+      }
+    });
+    gpuTest('modules wider than a tile, adapters only, and adapters with base', async () => {
+      const c = { K: 24, N: 144, segments: WIDE, bLength: WIDE_B, ldS: 32 };
+      for (const rows of [1, 70]) {
+        await forward(spec, { ...c, base: false }, rows);
+        await forward(spec, c, rows);
+      }
+    });
+    gpuTest('plain, with bias, with residual', async () => {
+      for (const [bias, residual] of [[false, false], [true, false], [false, true]]) {
+        await forward(spec, { K: 128, N: 72, bias, residual }, 37);
+      }
+    });
+    gpuTest('stacked projection under dropout', async () => {
+      for (const rows of [3, 37]) await forward(spec, { K: 128, N: 20, ldY: 24, real: 18, dropout: 0.3 }, rows);
+    });
+    gpuTest('vocabularies that are no multiple of 4, in chunks of targets', async () => {
+      for (const [real, K] of [[301, 24], [886, 24]]) {
+        const c = { K, N: Math.ceil(real / 8) * 8, real, targets: true, chunkedOutput: true };
+        for (const start of [0, 32, 64, 128]) await forward(spec, { ...c, chunk: { start, limit: 32 } }, 70);
+      }
+    });
+    gpuTest('chunks into one output, residual and adapter rows too', async () => {
+      const c = { K: 24, N: 40, segments: STACK, bLength: STACK_B, ldS: 24, residual: true };
+      await forward(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
+      await forward(spec, { ...c, dropout: 0.5, chunk: { start: 16, limit: ALL } }, 37);
+    });
+  });
+}
+
+interface GradCase {
+  K: number;
+  N?: number;
+  SZ?: number;
+  radials?: number;
+  addend?: boolean;
+  chunk?: typeof everything;
+  chunkedInput?: boolean;
+  targets?: boolean;
+  dropout?: number;
+}
+
+async function inputGrad(spec: KernelSpec, c: GradCase, rows: number): Promise<void> {
+  const { K, N = 4, SZ = 4, radials = 0, chunk = everything, chunkedInput = false } = c;
+  const part = chunkOf(rows, chunk);
+  const ldDy = Math.ceil(N / 4) * 4;
+  const ldDz = Math.ceil((SZ + radials) / 4) * 4 + 4;
+  const dropout = c.dropout === undefined ? undefined : withDropout(c.dropout, 9);
+  const inputs = {
+    ...(c.N ? { dy: matrix(1, chunkedInput ? part.count : rows, ldDy, N), w: matrix(2, N, K, K - 1) } : {}),
+    ...(c.SZ || radials ? { dz: matrix(3, rows, ldDz) } : {}),
+    ...(c.SZ ? { a: matrix(4, SZ, K, K - 1) } : {}),
+    ...(radials ? { x: matrix(5, rows, K, K - 1) } : {}),
+    ...(c.addend ? { addend: matrix(6, rows, K, K - 1) } : {}),
+  };
+  const p = { N, LD_DY: ldDy, LD_DX: K, SZ, LD_DZ: ldDz, RADIALS: radials, RADIAL_COLUMN: SZ, CHUNKED_INPUT: chunkedInput };
+  const params = {
+    ...p,
+    HAS_BASE: c.N !== undefined,
+    HAS_LOWRANK: c.SZ !== undefined,
+    HAS_ADDEND: c.addend ?? false,
+    ROWS_ARE_TARGETS: c.targets ?? false,
+    DROPOUT: dropout?.DROPOUT ?? 0,
+    KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
+  };
+  const { dx } = await runKernel(
+    spec,
+    params,
+    { site: site(9, chunk), ...inputs, dx: new Float32Array(rows * K) },
+    {
+      frame: { ...FRAME, tokens: c.targets ? 9999 : rows, targets: c.targets ? rows : 9999 },
+      workgroups: grid(spec.name, K, Math.max(part.count, 1)),
+    },
+  );
+  compare(dx, linearInputGrad(p, inputs, rows, part, dropout), K, part);
+}
+
+for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled]) {
+  describe(spec.name, () => {
+    gpuTest('base, adapters under dropout, radial terms and addend', async () => {
+      for (const K of [24, 172]) {
+        const c = { K, N: 40, SZ: 21, radials: 3, addend: true, dropout: 0.3 };
+        for (const rows of ROWS) await inputGrad(spec, c, rows);
+      }
+    });
+    gpuTest('each term alone', async () => {
+      await inputGrad(spec, { K: 128, N: 72 }, 37);
+      await inputGrad(spec, { K: 128, SZ: 18 }, 37);
+      await inputGrad(spec, { K: 128, radials: 1 }, 37);
+      await inputGrad(spec, { K: 128, addend: true }, 37);
+    });
+    gpuTest('vocabularies, in chunks of targets', async () => {
+      for (const [N, K] of [[301, 24], [886, 128]]) {
+        for (const start of [0, 32, 64, 128]) {
+          await inputGrad(spec, { K, N, targets: true, chunkedInput: true, chunk: { start, limit: 32 } }, 70);
+        }
+      }
+    });
+    gpuTest('a chunk of every operand', async () => {
+      const c = { K: 24, N: 8, SZ: 8, radials: 1, addend: true, dropout: 0.5, chunk: { start: 5, limit: 20 } };
+      await inputGrad(spec, c, 37);
+    });
+  });
+}
+
+describe('linear.output_grad', () => {
+  gpuTest('stacks and single modules', async () => {
+    const cases = [
+      { segments: STACK, bLength: STACK_B, ldDy: 44, ldS: 28 },
+      { segments: WIDE, bLength: WIDE_B, ldDy: 144, ldS: 32 },
+      { segments: single(72, 4), bLength: 288, ldDy: 72, ldS: 4 },
+    ];
+    for (const { segments, bLength, ldDy, ldS } of cases) {
+      const p = { LD_DY: ldDy, LD_S: ldS, ...segments };
+      for (const rows of ROWS) {
+        const dy = matrix(1, rows, ldDy);
+        const b = matrix(2, 1, bLength);
+        const { h } = await runKernel(
+          specs.linearOutputGrad,
+          { ...p, SEGMENTS: segments.SEG_S.length },
+          { dy, b, h: new Float32Array(rows * ldS) },
+          { frame: { tokens: rows }, workgroups: grid('linear.output_grad', ldS, Math.max(rows, 1)) },
+        );
+        compare(h, linearOutputGrad(p, dy, b, rows), ldS, { start: 0, count: rows });
+      }
+    }
+  });
+});
+
+describe('linear.outer', () => {
+  const cases = [
+    { name: 'gradient of B, stacked', segments: STACK, length: STACK_B, ldA: 44, ldB: 24 },
+    { name: 'gradient of B, wide modules', segments: WIDE, length: WIDE_B, ldA: 144, ldB: 32 },
+    { name: 'gradient of A under dropout', segments: single(21, 172), length: 21 * 172, ldA: 28, ldB: 172, dropout: 0.3 },
+  ];
+  for (const { name, segments, length, ldA, ldB, dropout: p } of cases) {
+    gpuTest(`${name}, added to what is there`, async () => {
+      const dropout = p === undefined ? undefined : withDropout(p, 2);
+      const params = {
+        LD_A: ldA,
+        LD_B: ldB,
+        ...segments,
+        SEGMENTS: segments.SEG_S.length,
+        DROPOUT: dropout?.DROPOUT ?? 0,
+        KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
+      };
+      for (const rows of ROWS) {
+        const [a, b, before] = [matrix(1, rows, ldA), matrix(2, rows, ldB), matrix(3, 1, length)];
+        const run = () =>
+          runKernel(
+            specs.linearOuter,
+            params,
+            { site: site(2, everything), a, b, out: before },
+            {
+              frame: { ...FRAME, tokens: rows },
+              workgroups: grid('linear.outer', segments.SEG_COLUMN.at(-1)!, Math.max(...segments.SEG_RANK)),
+            },
+          );
+        const { out } = await run();
+        const want = linearOuter({ LD_A: ldA, LD_B: ldB, ...segments }, a, b, before, rows, dropout);
+        expect(relativeError(out, want)).toBeLessThan(1e-5);
+        if (rows === 37) expect((await run()).out).toEqual(out);
+      }
+    });
+  }
+});
+
+test('the mask keeps the share it should and differs between rows, columns and sites', () => {
+  const d = withDropout(0.3, 1);
+  const row = (t: number, e = d) => Array.from({ length: 4096 }, (_, c) => mask(e, t, c));
+  const kept = row(0).filter(v => v > 0).length / 4096;
+  expect(Math.abs(kept - 0.7)).toBeLessThan(0.03);
+  expect(row(0)).not.toEqual(row(1));
+  expect(row(0)).not.toEqual(row(0, { ...d, site: 2 }));
+});
+
+gpuTest('dropout acts in training only', async () => {
+  const x = matrix(1, 2, 8);
+  const w = Float32Array.from({ length: 64 }, (_, i) => (i % 9 === 0 ? 1 : 0));
+  const { y } = await runKernel(
+    specs.linearForward,
+    { LD_X: 8, N: 8, LD_Y: 8, ...single(8), DROPOUT: 2 ** 31, KEEP_SCALE: 2 },
+    { site: site(1, everything), x, w, y: new Float32Array(16) },
+    { frame: { ...FRAME, training: 0, tokens: 2 }, workgroups: [1, 1] },
+  );
+  expect(y).toEqual(x);
+});
