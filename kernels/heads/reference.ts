@@ -72,7 +72,7 @@ export function headsForward(
   for (let t = 0; t < position.length; t++) {
     const angles = slice(rope, position[t] * n, n);
     for (const { kind, norm, from, to } of headsOf(p)) {
-      let x = slice(qkv, t * p.LD_QKV + from, n);
+      let x: Float64Array = slice(qkv, t * p.LD_QKV + from, n);
       if (kind !== 'v') {
         const shape = { WIDTH: n, LD: n, EPS: p.EPS };
         if (p.HAS_NORM) x = rmsnormForward(shape, x, slice(norms, norm * n, n)).out;
@@ -99,7 +99,7 @@ export function headsBackward(
   for (let t = 0; t < position.length; t++) {
     const angles = slice(rope, position[t] * n, n);
     for (const { kind, norm, from, to } of headsOf(p)) {
-      let g = kind === 'q' ? slice(dq, t * p.LD_Q + to, n) : slice(dkv, t * p.LD_KV + to, n);
+      let g: Float64Array = kind === 'q' ? slice(dq, t * p.LD_Q + to, n) : slice(dkv, t * p.LD_KV + to, n);
       if (kind !== 'v') {
         g = rotate(g, angles, -1);
         const shape = { WIDTH: n, LD: n, EPS: p.EPS };
