@@ -103,7 +103,11 @@ export interface TrainBlock {
   /** Micro-batches per optimiser step. */
   accumulate: number;
   lr: number;
-  schedule: { kind: 'constant' | 'linear' | 'cosine'; /** fraction of steps */ warmup: number; /** fraction of lr at the end */ floor: number };
+  schedule: {
+    kind: 'constant' | 'linear' | 'cosine' /** fraction of steps */;
+    warmup: number /** fraction of lr at the end */;
+    floor: number;
+  };
   optimizer: { kind: 'adamw'; beta1: number; beta2: number; eps: number; weightDecay: number };
   /** Optimiser of the geometry parameters: no weight decay. */
   curvature: { kind: 'adam' | 'sgd'; lr: number };

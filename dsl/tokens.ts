@@ -35,8 +35,7 @@ export const StringToken = createToken({
 const OpenString = createToken({ name: 'OpenString', pattern: /"(?:[^"\\\r\n]|\\[^\r\n]|\\)*/ });
 const SingleQuoted = createToken({ name: 'SingleQuoted', pattern: /'[^'\r\n]*'/ });
 
-const symbol = (name: string, text: string) =>
-  createToken({ name, pattern: text, label: `\`${text}\`` });
+const symbol = (name: string, text: string) => createToken({ name, pattern: text, label: `\`${text}\`` });
 export const DotDot = symbol('DotDot', '..');
 export const Less = symbol('Less', '<');
 export const Greater = symbol('Greater', '>');
@@ -58,7 +57,12 @@ export const Plus = symbol('Plus', '+');
 export const Slash = symbol('Slash', '/');
 export const Caret = symbol('Caret', '^');
 
-const WhiteSpace = createToken({ name: 'WhiteSpace', pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
+const WhiteSpace = createToken({
+  name: 'WhiteSpace',
+  pattern: /[\s\uFEFF]+/,
+  group: Lexer.SKIPPED,
+  line_breaks: true,
+});
 const LineComment = createToken({ name: 'LineComment', pattern: /\/\/[^\r\n]*/, group: 'comments' });
 const BlockComment = createToken({
   name: 'BlockComment',
@@ -75,10 +79,40 @@ const OpenComment = createToken({
 
 /** Order matters: the first that matches wins. */
 export const allTokens: TokenType[] = [
-  WhiteSpace, LineComment, BlockComment, OpenComment,
-  Use, Let, Space, True, False, Word, Constant, NumberToken, StringToken, OpenString, SingleQuoted,
-  DotDot, Less, Greater, LeftParen, RightParen, LeftSquare, RightSquare, LeftBrace, RightBrace,
-  Colon, Semicolon, Comma, Equals, Star, Minus, Percent, Plus, Slash, Caret,
+  WhiteSpace,
+  LineComment,
+  BlockComment,
+  OpenComment,
+  Use,
+  Let,
+  Space,
+  True,
+  False,
+  Word,
+  Constant,
+  NumberToken,
+  StringToken,
+  OpenString,
+  SingleQuoted,
+  DotDot,
+  Less,
+  Greater,
+  LeftParen,
+  RightParen,
+  LeftSquare,
+  RightSquare,
+  LeftBrace,
+  RightBrace,
+  Colon,
+  Semicolon,
+  Comma,
+  Equals,
+  Star,
+  Minus,
+  Percent,
+  Plus,
+  Slash,
+  Caret,
 ];
 
 const lexer = new Lexer(allTokens, { positionTracking: 'onlyOffset', ensureOptimizations: true });
@@ -95,7 +129,8 @@ export interface Lexed {
 }
 
 export const endOf = (token: IToken): number => token.startOffset + token.image.length;
-export const is = (token: IToken | undefined, type: TokenType): boolean => !!token && tokenMatcher(token, type);
+export const is = (token: IToken | undefined, type: TokenType): boolean =>
+  !!token && tokenMatcher(token, type);
 
 export function tokenize(source: Source): Lexed {
   const report = new Report();
@@ -104,21 +139,36 @@ export function tokenize(source: Source): Lexed {
   for (const error of result.errors) {
     const text = source.text.slice(error.offset, error.offset + error.length);
     const shown = text.length > 12 ? `${text.slice(0, 12)}…` : text;
-    report.add('unexpected-character', source.span(error.offset, error.offset + error.length), `\`${shown}\` cannot stand here`, {
-      help: text.includes('$') ? 'write the constant’s name right after `$`' : 'remove it',
-    });
+    report.add(
+      'unexpected-character',
+      source.span(error.offset, error.offset + error.length),
+      `\`${shown}\` cannot stand here`,
+      {
+        help: text.includes('$') ? 'write the constant’s name right after `$`' : 'remove it',
+      },
+    );
   }
-  const open = comments.find((comment) => is(comment, OpenComment));
+  const open = comments.find(comment => is(comment, OpenComment));
   if (open) {
-    report.add('unterminated-comment', source.span(open.startOffset, open.startOffset + 2), 'this comment never ends', {
-      help: 'close it with `*/`',
-    });
+    report.add(
+      'unterminated-comment',
+      source.span(open.startOffset, open.startOffset + 2),
+      'this comment never ends',
+      {
+        help: 'close it with `*/`',
+      },
+    );
   }
   for (const match of source.text.matchAll(/[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/g)) {
     const code = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-    report.add('bidi-character', source.span(match.index, match.index + 1), `invisible character U+${code} changes the order text is shown in`, {
-      help: 'remove it, so that the file means what it shows',
-    });
+    report.add(
+      'bidi-character',
+      source.span(match.index, match.index + 1),
+      `invisible character U+${code} changes the order text is shown in`,
+      {
+        help: 'remove it, so that the file means what it shows',
+      },
+    );
   }
   const tokens = mend(result.tokens, result.errors, source, report);
   return { tokens, comments, report, hopeless: tooDeep(tokens, source, report) };
@@ -129,14 +179,21 @@ function retype(token: IToken, type: TokenType): IToken {
 }
 
 /** Report broken tokens and hand the parser what was probably meant. */
-function mend(tokens: IToken[], errors: { offset: number; length: number }[], source: Source, report: Report): IToken[] {
-  const brokenAt = new Map(errors.map((error) => [error.offset, error.offset + error.length]));
+function mend(
+  tokens: IToken[],
+  errors: { offset: number; length: number }[],
+  source: Source,
+  report: Report,
+): IToken[] {
+  const brokenAt = new Map(errors.map(error => [error.offset, error.offset + error.length]));
   const mended: IToken[] = [];
   for (const token of tokens) {
     const span = source.span(token.startOffset, endOf(token));
     const previous = mended.at(-1);
     if (is(token, OpenString)) {
-      report.add('unterminated-string', span, 'this string has no closing quote', { help: 'close it with `"` on the same line' });
+      report.add('unterminated-string', span, 'this string has no closing quote', {
+        help: 'close it with `"` on the same line',
+      });
       mended.push(retype(token, StringToken));
     } else if (is(token, SingleQuoted)) {
       const text = `"${token.image.slice(1, -1).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
@@ -152,9 +209,17 @@ function mend(tokens: IToken[], errors: { offset: number; length: number }[], so
         fix: { description: `write \`${text}\``, edits: [{ span, text }], applicability: 'safe' },
       });
       mended.push(retype(token, text === '<' ? Less : Greater));
-    } else if (previous && is(previous, Word) && (is(token, Word) || is(token, NumberToken)) && brokenAt.get(endOf(previous)) === token.startOffset) {
+    } else if (
+      previous &&
+      is(previous, Word) &&
+      (is(token, Word) || is(token, NumberToken)) &&
+      brokenAt.get(endOf(previous)) === token.startOffset
+    ) {
       // `q_pr@oj`: one word with a bad character in it, already reported, not two words.
-      mended[mended.length - 1] = { ...previous, image: source.text.slice(previous.startOffset, endOf(token)) };
+      mended[mended.length - 1] = {
+        ...previous,
+        image: source.text.slice(previous.startOffset, endOf(token)),
+      };
     } else {
       mended.push(token);
     }
@@ -169,9 +234,14 @@ function tooDeep(tokens: IToken[], source: Source, report: Report): boolean {
     else if (is(token, RightParen) || is(token, RightSquare)) depth = Math.max(0, depth - 1);
     else if (is(token, Semicolon) || is(token, Greater)) depth = 0;
     if (depth > MAX_DEPTH) {
-      report.add('too-deep', source.span(token.startOffset, endOf(token)), `brackets are nested more than ${MAX_DEPTH} deep`, {
-        help: 'flatten the value',
-      });
+      report.add(
+        'too-deep',
+        source.span(token.startOffset, endOf(token)),
+        `brackets are nested more than ${MAX_DEPTH} deep`,
+        {
+          help: 'flatten the value',
+        },
+      );
       return true;
     }
   }

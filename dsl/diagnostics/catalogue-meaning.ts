@@ -59,7 +59,8 @@ export const meaningEntries = entries({
   },
   'duplicate-field': {
     severity: 'error',
-    about: 'A field is given twice in one body. Several values of one field stand after one name, with commas.',
+    about:
+      'A field is given twice in one body. Several values of one field stand after one name, with commas.',
     wrong: 'train < steps: 3; steps: 4 >',
     right: 'train < steps: 4 >',
   },
@@ -71,13 +72,15 @@ export const meaningEntries = entries({
   },
   'duplicate-block': {
     severity: 'error',
-    about: 'A program has one model, one data block and one train block. Several data files stand in one data block, with commas.',
+    about:
+      'A program has one model, one data block and one train block. Several data files stand in one data block, with commas.',
     wrong: 'train < steps: 3 > train < batch: 4 >',
     right: 'train < steps: 3; batch: 4 >',
   },
   'duplicate-name': {
     severity: 'error',
-    about: 'Two evals have one name, so their results could not be told apart. An eval without a name is called `eval`.',
+    about:
+      'Two evals have one name, so their results could not be told apart. An eval without a name is called `eval`.',
     wrong: 'eval a: on "x.jsonl" < > eval a: on "y.jsonl" < >',
     right: 'eval a: on "x.jsonl" < > eval b: on "y.jsonl" < >',
   },
@@ -90,7 +93,8 @@ export const meaningEntries = entries({
   },
   'use-outside-root': {
     severity: 'error',
-    about: '`use` never leaves the project folder, so that a file from elsewhere cannot pull in one of yours.',
+    about:
+      '`use` never leaves the project folder, so that a file from elsewhere cannot pull in one of yours.',
     wrong: 'use "../../common.mos";\nadapter q_proj < >',
     right: 'use "spaces/common.mos";\nadapter q_proj < >',
   },
@@ -115,7 +119,8 @@ export const meaningEntries = entries({
   // Values
   'wrong-value': {
     severity: 'error',
-    about: 'The field or parameter takes another sort of value: a number for a word, a string for a number, a range outside `layers`.',
+    about:
+      'The field or parameter takes another sort of value: a number for a word, a string for a number, a range outside `layers`.',
     wrong: 'train < steps: many >',
     right: 'train < steps: 300 >',
   },
@@ -151,19 +156,22 @@ export const meaningEntries = entries({
   },
   'bad-multiplicity': {
     severity: 'error',
-    about: '`value * n` repeats an expert n times; n is a whole number from 1 to 64, and only experts can be repeated.',
+    about:
+      '`value * n` repeats an expert n times; n is a whole number from 1 to 64, and only experts can be repeated.',
     wrong: 'adapter q_proj < experts: sphere * 0, euclid >',
     right: 'adapter q_proj < experts: sphere * 2, euclid >',
   },
   'bad-layers': {
     severity: 'error',
-    about: 'Layers are whole numbers from 0, and a range runs upwards and includes both ends: `4..12` is nine layers.',
+    about:
+      'Layers are whole numbers from 0, and a range runs upwards and includes both ends: `4..12` is nine layers.',
     wrong: 'adapter q_proj layers 12..4 < >',
     right: 'adapter q_proj layers 4..12 < >',
   },
   'bad-glob': {
     severity: 'error',
-    about: 'A string target is a glob over module paths: `*`, `?` and `{a,b}`, with balanced braces. Bare words match the end of a path.',
+    about:
+      'A string target is a glob over module paths: `*`, `?` and `{a,b}`, with balanced braces. Bare words match the end of a path.',
     wrong: 'adapter "mlp.{gate,up_proj" < >',
     right: 'adapter "mlp.{gate,up}_proj" < >',
   },
@@ -231,7 +239,8 @@ export const meaningEntries = entries({
   },
   'not-yet': {
     severity: 'error',
-    about: 'The language knows the word and this version does not carry it out: `space`, `sweep`, `export`, and number types other than f32.',
+    about:
+      'The language knows the word and this version does not carry it out: `space`, `sweep`, `export`, and number types other than f32.',
     wrong: 'model "m" < dtype: bf16 >',
     right: 'model "m" < dtype: f32 >',
   },

@@ -5,7 +5,8 @@ export const textEntries = entries({
   // Characters
   'unexpected-character': {
     severity: 'error',
-    about: 'A character that no word, number or sign of the language starts with. Names are ASCII letters, digits and `_`.',
+    about:
+      'A character that no word, number or sign of the language starts with. Names are ASCII letters, digits and `_`.',
     wrong: 'adapter q_proj < rank: 8 # small\n>',
     right: 'adapter q_proj < rank: 8 // small\n>',
   },
@@ -36,7 +37,8 @@ export const textEntries = entries({
   },
   'bad-escape': {
     severity: 'error',
-    about: 'A string knows two escapes, `\\"` and `\\\\`. Folders in paths are separated by `/` on every system.',
+    about:
+      'A string knows two escapes, `\\"` and `\\\\`. Folders in paths are separated by `/` on every system.',
     wrong: 'data "runs\\train.jsonl" < >',
     right: 'data "runs/train.jsonl" < >',
   },
@@ -73,7 +75,8 @@ export const textEntries = entries({
   },
   'bad-number': {
     severity: 'error',
-    about: 'A number is digits, then at most one fraction, one exponent and one unit. There are no hexadecimal numbers.',
+    about:
+      'A number is digits, then at most one fraction, one exponent and one unit. There are no hexadecimal numbers.',
     wrong: 'train < lr: 1.2.3 >',
     right: 'train < lr: 1.2e-3 >',
   },

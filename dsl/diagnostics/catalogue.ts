@@ -14,13 +14,30 @@ export const isTextCode = (code: string): boolean => Object.hasOwn(textEntries, 
 
 export const isCode = (code: string): code is Code => Object.hasOwn(catalogue, code);
 
-export const entryOf = (code: string): CatalogueEntry | undefined => (isCode(code) ? catalogue[code] : undefined);
+export const entryOf = (code: string): CatalogueEntry | undefined =>
+  isCode(code) ? catalogue[code] : undefined;
 
 /** The page about a code, as plain text; undefined for a code that is not in the catalogue. */
 export function explain(code: string): string | undefined {
   const entry = entryOf(code);
   if (!entry) return undefined;
   const indent = (text: string) =>
-    text.split('\n').map(line => `    ${line.length > 96 ? `${line.slice(0, 95)}…` : line}`).join('\n');
-  return [`${entry.severity}[${code}]`, '', entry.about, '', 'Wrong:', '', indent(entry.wrong), '', 'Right:', '', indent(entry.right), ''].join('\n');
+    text
+      .split('\n')
+      .map(line => `    ${line.length > 96 ? `${line.slice(0, 95)}…` : line}`)
+      .join('\n');
+  return [
+    `${entry.severity}[${code}]`,
+    '',
+    entry.about,
+    '',
+    'Wrong:',
+    '',
+    indent(entry.wrong),
+    '',
+    'Right:',
+    '',
+    indent(entry.right),
+    '',
+  ].join('\n');
 }

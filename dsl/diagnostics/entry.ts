@@ -11,4 +11,5 @@ export interface CatalogueEntry {
 }
 
 /** Keeps the codes as literal types, so that a code not in the catalogue does not compile. */
-export const entries = <C extends string>(table: Record<C, CatalogueEntry>): Record<C, CatalogueEntry> => table;
+export const entries = <C extends string>(table: Record<C, CatalogueEntry>): Record<C, CatalogueEntry> =>
+  table;

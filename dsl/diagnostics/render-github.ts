@@ -13,7 +13,11 @@ export function renderGithub(diagnostics: readonly Diagnostic[]): string {
         ...(span ? [`file=${property(span.file)}`, `line=${span.line}`, `col=${span.column}`] : []),
         `title=${property(code)}`,
       ];
-      const text = [message, ...(notes ?? []).map(note => `note: ${note}`), ...(help ? [`help: ${help}`] : [])].join('\n');
+      const text = [
+        message,
+        ...(notes ?? []).map(note => `note: ${note}`),
+        ...(help ? [`help: ${help}`] : []),
+      ].join('\n');
       return `::${command[severity]} ${properties.join(',')}::${data(text)}\n`;
     })
     .join('');

@@ -18,9 +18,14 @@ export function renderJson(diagnostics: readonly Diagnostic[], sources: Sources 
       const text = sourceText(sources, file);
       cache.set(file, text === undefined ? undefined : new Source(file, text));
     }
-    return { file, start: { offset: start, line, column }, end: { offset: end, ...cache.get(file)?.position(end) } };
+    return {
+      file,
+      start: { offset: start, line, column },
+      end: { offset: end, ...cache.get(file)?.position(end) },
+    };
   };
-  const count = (severity: string) => diagnostics.filter(diagnostic => diagnostic.severity === severity).length;
+  const count = (severity: string) =>
+    diagnostics.filter(diagnostic => diagnostic.severity === severity).length;
   const body = {
     version: 1,
     errors: count('error'),
@@ -28,7 +33,9 @@ export function renderJson(diagnostics: readonly Diagnostic[], sources: Sources 
     diagnostics: diagnostics.map(({ span, related, fix, ...rest }) => ({
       ...rest,
       ...(span && { place: place(span) }),
-      ...(related && { related: related.map(({ span: where, message }) => ({ message, place: place(where) })) }),
+      ...(related && {
+        related: related.map(({ span: where, message }) => ({ message, place: place(where) })),
+      }),
       ...(fix && {
         fix: {
           description: fix.description,

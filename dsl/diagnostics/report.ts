@@ -23,4 +23,6 @@ export const fix = (
   span: Span,
   text: string,
   applicability: 'safe' | 'unsafe',
-): { fix: NonNullable<Diagnostic['fix']> } => ({ fix: { description, edits: [{ span, text }], applicability } });
+): { fix: NonNullable<Diagnostic['fix']> } => ({
+  fix: { description, edits: [{ span, text }], applicability },
+});

@@ -9,10 +9,10 @@ import {
   field,
   flag,
   fraction,
-  number,
   optional,
   parameter,
   positive,
+  real,
   required,
   several,
   type ValuesOf,
@@ -31,16 +31,24 @@ const scale = field(
   'fixed',
 );
 const learnFrom = (init: number): Parameter => ({ kind: 'learn', init });
-const c = field('Size of the curvature, above 0.', parameter('positive', 0.1), learnFrom(0.1), 'learn(init=0.1)');
+const c = field(
+  'Size of the curvature, above 0.',
+  parameter(positive(), 0.1),
+  learnFrom(0.1),
+  'learn(init=0.1)',
+);
 
 export const spaces = {
   euclid: { doc: 'Flat: plain LoRA.', params: { rank } },
-  hyperbolic: { doc: 'Curvature −c: volume grows exponentially, as in a tree.', params: { c, map, scale, rank } },
+  hyperbolic: {
+    doc: 'Curvature −c: volume grows exponentially, as in a tree.',
+    params: { c, map, scale, rank },
+  },
   sphere: { doc: 'Curvature +c: closed, as directions and cycles are.', params: { c, map, scale, rank } },
   kappa: {
     doc: 'Curvature k of either sign, which may change sign while it learns.',
     params: {
-      k: field('The curvature.', parameter('real', 0), learnFrom(0), 'learn(init=0)'),
+      k: field('The curvature.', parameter(real(), 0), learnFrom(0), 'learn(init=0)'),
       map,
       scale,
       rank,
@@ -67,7 +75,11 @@ const renorm = field('What becomes of the kept softmax values.', word(gates), 'r
 export const routers = {
   top1: {
     doc: 'One expert per token.',
-    params: { aux, gate: field('What becomes of the kept softmax value.', word(gates), 'softmax'), ...common },
+    params: {
+      aux,
+      gate: field('What becomes of the kept softmax value.', word(gates), 'softmax'),
+      ...common,
+    },
   },
   top2: { doc: 'Two experts per token.', params: { aux, gate: renorm, ...common } },
   topk: {
@@ -86,7 +98,11 @@ export const routers = {
 
 export const adapterFields = {
   rank: field('Columns of each expert’s A and rows of its B.', count(1, 1024), 8),
-  alpha: optional('Strength: what the experts add is multiplied by alpha / rank.', positive(), '2 · the sum of the experts’ ranks'),
+  alpha: optional(
+    'Strength: what the experts add is multiplied by alpha / rank.',
+    positive(),
+    '2 · the sum of the experts’ ranks',
+  ),
   rslora: field('Divide by √rank instead of rank (Kalajdzievski, arXiv 2312.03732).', flag(), false),
   dropout: field(
     'Probability of dropping an element of the adapter’s input, in training only.',
@@ -103,15 +119,11 @@ export const adapterFields = {
     ),
     'hyperbolic, sphere, euclid',
   ),
-  router: optional('Which experts a token goes to.', call('router', routers), 'top2(aux=0.01) from two experts on'),
+  router: optional(
+    'Which experts a token goes to.',
+    call('router', routers),
+    'top2(aux=0.01) from two experts on',
+  ),
 } satisfies Fields;
-
-/** `learn(…)`, wherever a parameter can be learned; min, max and init are in the parameter's own unit. */
-export const learnFields = (init: number): Fields => ({
-  init: optional('Where it starts.', number('a number', z.number()), String(init)),
-  min: optional('Lower bound.', number('a number', z.number()), 'none'),
-  max: optional('Upper bound.', number('a number', z.number()), 'none'),
-  lr: optional('Learning rate of its own.', positive(), 'that of `curvature` in `train`'),
-});
 
 export type AdapterValues = ValuesOf<typeof adapterFields>;

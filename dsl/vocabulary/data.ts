@@ -22,5 +22,9 @@ export const dataFields = {
     0.05,
     '5%',
   ),
-  loss: field('Where the loss acts.', word({ response: 'on the response only', all: 'on prompt and response' }), 'response'),
+  loss: field(
+    'Where the loss acts.',
+    word({ response: 'on the response only', all: 'on prompt and response' }),
+    'response',
+  ),
 } satisfies Fields;

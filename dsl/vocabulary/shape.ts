@@ -29,7 +29,8 @@ export interface WordShape<W extends string = string> {
 /** A number (fixed) or `learn` or `learn(init=, min=, max=, lr=)`. */
 export interface ParameterShape {
   is: 'parameter';
-  domain: 'positive' | 'real';
+  /** The numbers it can be. */
+  number: NumberShape;
   init: number;
   schema: z.ZodType<Parameter>;
 }
@@ -50,8 +51,7 @@ export interface Head {
 }
 export type Heads = Record<string, Head>;
 
-// biome-ignore lint/suspicious/noExplicitAny: the one place where a call's own heads must stay open for inference
-export type Shape = NumberShape | FlagShape | WordShape<any> | ParameterShape | CallShape<any>;
+export type Shape = NumberShape | FlagShape | WordShape | ParameterShape | CallShape;
 
 export interface Field<T = unknown> {
   doc: string;
@@ -83,7 +83,12 @@ export type ValueOf<S> = S extends NumberShape
 
 export type ValuesOf<F extends Fields> = { [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
-export const number = (says: string, schema: z.ZodType<number>): NumberShape => ({ is: 'number', unit: 'plain', says, schema });
+export const number = (says: string, schema: z.ZodType<number>): NumberShape => ({
+  is: 'number',
+  unit: 'plain',
+  says,
+  schema,
+});
 
 export const fraction = (says: string, schema: z.ZodType<number>): NumberShape => ({
   is: 'number',
@@ -93,46 +98,64 @@ export const fraction = (says: string, schema: z.ZodType<number>): NumberShape =
 });
 
 export const count = (min: number, max = 1_000_000_000): NumberShape =>
-  number(max >= 1_000_000_000 ? `a whole number, ${min} or more` : `a whole number from ${min} to ${max}`, z.number().int().min(min).max(max));
+  number(
+    max >= 1_000_000_000 ? `a whole number, ${min} or more` : `a whole number from ${min} to ${max}`,
+    z.number().int().min(min).max(max),
+  );
 
 export const positive = (): NumberShape => number('a number above 0', z.number().positive());
+export const real = (): NumberShape => number('a number', z.number());
 export const atLeastZero = (): NumberShape => number('a number, 0 or more', z.number().min(0));
 
 export const flag = (): FlagShape => ({ is: 'flag', schema: z.boolean() });
 
-export const word = <W extends string>(words: Record<W, string>, later: Record<string, string> = {}): WordShape<W> => ({
+export const word = <W extends string>(
+  words: Record<W, string>,
+  later: Record<string, string> = {},
+): WordShape<W> => ({
   is: 'word',
   words,
   later,
   schema: z.enum(Object.keys(words) as [W, ...W[]]) as unknown as z.ZodType<W>,
 });
 
-export const parameter = (domain: 'positive' | 'real', init: number): ParameterShape => {
-  const value = domain === 'positive' ? z.number().positive() : z.number();
-  return {
-    is: 'parameter',
-    domain,
-    init,
-    schema: z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('fixed'), value }),
-      z.strictObject({
-        kind: z.literal('learn'),
-        init: value,
-        min: value.optional(),
-        max: value.optional(),
-        lr: z.number().positive().optional(),
-      }),
-    ]),
-  };
-};
+export const parameter = (value: NumberShape, init: number): ParameterShape => ({
+  is: 'parameter',
+  number: value,
+  init,
+  schema: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('fixed'), value: value.schema }),
+    z.strictObject({
+      kind: z.literal('learn'),
+      init: value.schema,
+      min: value.schema.optional(),
+      max: value.schema.optional(),
+      lr: z.number().positive().optional(),
+    }),
+  ]),
+});
 
-export const call = <H extends Heads>(noun: string, heads: H, code: CallShape['code'] = 'unknown-choice'): CallShape<H> => ({
+/** `learn(…)`, wherever a parameter can be learned. */
+export const learnFields = ({ number: of, init }: ParameterShape): Fields => ({
+  init: optional('Where it starts.', of, String(init)),
+  min: optional('Lower bound.', of, 'none'),
+  max: optional('Upper bound.', of, 'none'),
+  lr: optional('Learning rate of its own.', positive(), 'that of `curvature` in `train`'),
+});
+
+export const call = <H extends Heads>(
+  noun: string,
+  heads: H,
+  code: CallShape['code'] = 'unknown-choice',
+): CallShape<H> => ({
   is: 'call',
   noun,
   code,
   heads,
   schema: z.union(
-    Object.entries(heads).map(([head, { params }]) => z.strictObject({ head: z.literal(head), args: schemaOf(params) })),
+    Object.entries(heads).map(([head, { params }]) =>
+      z.strictObject({ head: z.literal(head), args: schemaOf(params) }),
+    ),
   ) as unknown as z.ZodType<CallValue<H>>,
 });
 
@@ -148,7 +171,12 @@ export function schemaOf(fields: Fields): z.ZodType {
 
 const show = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
 
-export const field = <S extends Shape>(doc: string, shape: S, fallback: ValueOf<S>, shown = show(fallback)): Field<ValueOf<S>> => ({
+export const field = <S extends Shape>(
+  doc: string,
+  shape: S,
+  fallback: ValueOf<S>,
+  shown = show(fallback),
+): Field<ValueOf<S>> => ({
   doc,
   shape,
   many: false,
@@ -158,7 +186,11 @@ export const field = <S extends Shape>(doc: string, shape: S, fallback: ValueOf<
 });
 
 /** Absent unless written; `shown` says what its absence means. */
-export const optional = <S extends Shape>(doc: string, shape: S, shown: string): Field<ValueOf<S> | undefined> => ({
+export const optional = <S extends Shape>(
+  doc: string,
+  shape: S,
+  shown: string,
+): Field<ValueOf<S> | undefined> => ({
   doc,
   shape,
   many: false,
@@ -177,7 +209,12 @@ export const required = <S extends Shape>(doc: string, shape: S): Field<ValueOf<
 });
 
 /** Several values, and `value * n`. */
-export const several = <S extends Shape>(doc: string, shape: S, fallback: ValueOf<S>[], shown: string): Field<ValueOf<S>[]> => ({
+export const several = <S extends Shape>(
+  doc: string,
+  shape: S,
+  fallback: ValueOf<S>[],
+  shown: string,
+): Field<ValueOf<S>[]> => ({
   doc,
   shape,
   many: true,

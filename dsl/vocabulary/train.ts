@@ -1,6 +1,17 @@
 /** `train < … >`: how long, how fast, and with which optimiser. Rates are per optimiser step. */
 import { z } from 'zod';
-import { atLeastZero, call, count, type Fields, field, fraction, number, optional, positive, type ValuesOf } from './shape.ts';
+import {
+  atLeastZero,
+  call,
+  count,
+  type Fields,
+  field,
+  fraction,
+  number,
+  optional,
+  positive,
+  type ValuesOf,
+} from './shape.ts';
 
 const beta = (fallback: number, doc: string) =>
   field(doc, fraction('a fraction from 0 up to, but not including, 1', z.number().min(0).lt(1)), fallback);

@@ -1,0 +1,456 @@
+/**
+ * The rules. They accept more than the language: a missing comma, a stray sign, an unclosed bracket all have a place
+ * here, so that one slip never derails what follows; syntax.ts reports them while it builds the tree. Chevrotain's own
+ * recovery stays on for what is left.
+ *
+ * Kinds are words. A body ends at its `>`, or, unclosed, where a kind word starts a new block.
+ */
+import {
+  type CstNode,
+  CstParser,
+  type IRecognitionException,
+  type IToken,
+  type ParserMethod,
+  type TokenType,
+} from 'chevrotain';
+import {
+  allTokens,
+  Caret,
+  Colon,
+  Comma,
+  Constant,
+  DotDot,
+  Equals,
+  endOf,
+  False,
+  Greater,
+  is,
+  LeftParen,
+  LeftSquare,
+  Less,
+  Let,
+  Minus,
+  NumberToken,
+  Percent,
+  Plus,
+  RightParen,
+  RightSquare,
+  Semicolon,
+  Slash,
+  Space,
+  Star,
+  StringToken,
+  True,
+  Use,
+  Word,
+} from './tokens.ts';
+import { isUnit } from './units.ts';
+import { isKind, KIND } from './vocabulary/kinds.ts';
+
+type Rule = ParserMethod<[], CstNode>;
+
+const valueStart = [StringToken, NumberToken, Minus, True, False, Constant, LeftSquare, Word];
+const outsideHeader = [
+  Colon,
+  Equals,
+  Star,
+  DotDot,
+  LeftParen,
+  RightParen,
+  LeftSquare,
+  RightSquare,
+  Minus,
+  Percent,
+  Plus,
+  Slash,
+  Caret,
+  NumberToken,
+  Constant,
+  True,
+  False,
+];
+
+class MosParser extends CstParser {
+  /** Where lines start does not matter to the language; it only helps to guess after a mistake. */
+  private text = '';
+
+  constructor() {
+    super(allTokens, { recoveryEnabled: true, maxLookahead: 1, nodeLocationTracking: 'none' });
+    this.performSelfAnalysis();
+  }
+
+  start(text: string, tokens: IToken[]): CstNode {
+    this.text = text;
+    this.input = tokens;
+    return this.file();
+  }
+
+  protected override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
+    return type !== Less && type !== Greater;
+  }
+
+  private at(offset: number, ...types: TokenType[]): boolean {
+    return types.some(type => is(this.LA(offset), type));
+  }
+
+  private onNewLine(offset = 1): boolean {
+    const previous = this.LA(offset - 1);
+    const next = this.LA(offset);
+    return !previous?.image || /[\r\n]/.test(this.text.slice(endOf(previous), next.startOffset));
+  }
+
+  /** A word that starts a block wherever a block can start; followed by `:` it is a field or a label. */
+  private atBlock(): boolean {
+    const token = this.LA(1);
+    return is(token, Word) && isKind(token.image) && this.at(2, Word, StringToken, Less);
+  }
+
+  private atStatement(): boolean {
+    return this.at(1, Use, Let, Space) || this.atBlock();
+  }
+
+  private atField(): boolean {
+    return this.at(1, Word) && this.at(2, Colon, Equals);
+  }
+
+  private atValue(): boolean {
+    if (this.at(1, Minus)) return this.at(2, NumberToken);
+    return this.at(1, ...valueStart) && !this.atField();
+  }
+
+  /** `.5`, `12` and so on after `layers`, else `layers` is a target like any other. */
+  private atClause(name: string, type: TokenType): boolean {
+    return (
+      this.at(1, Word) &&
+      this.LA(1).image === name &&
+      (this.at(2, type) || (type === NumberToken && this.at(2, Minus)))
+    );
+  }
+
+  private atLabel(): boolean {
+    if (!this.atField() || !this.at(2, Colon)) return false;
+    const kind = this.LA(0).image;
+    if (!isKind(kind) || KIND[kind].label) return true;
+    return this.at(3, Less, StringToken);
+  }
+
+  file: Rule = this.RULE('file', () => {
+    this.MANY(() =>
+      this.OR({
+        DEF: [
+          { ALT: () => this.SUBRULE(this.use) },
+          { ALT: () => this.SUBRULE(this.constant) },
+          { ALT: () => this.SUBRULE(this.space) },
+          {
+            GATE: () =>
+              this.atField() && !(isKind(this.LA(1).image) && KIND[this.LA(1).image as 'eval'].label),
+            ALT: () => this.SUBRULE(this.orphan),
+          },
+          { ALT: () => this.SUBRULE(this.block) },
+          { ALT: () => this.SUBRULE(this.stray) },
+        ],
+        IGNORE_AMBIGUITIES: true,
+      }),
+    );
+  });
+
+  private stray: Rule = this.RULE('stray', () => {
+    this.AT_LEAST_ONE(() => this.SUBRULE(this.strayToken));
+  });
+
+  private strayToken: Rule = this.RULE('strayToken', () => {
+    this.OR([
+      ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
+      { ALT: () => this.CONSUME(StringToken) },
+      { ALT: () => this.CONSUME(Less) },
+      { ALT: () => this.CONSUME(Greater) },
+      { ALT: () => this.CONSUME(Comma) },
+      { ALT: () => this.CONSUME(Semicolon) },
+    ]);
+  });
+
+  private use: Rule = this.RULE('use', () => {
+    this.CONSUME(Use);
+    this.OPTION(() => this.CONSUME(StringToken));
+    this.OPTION1(() => this.CONSUME(Semicolon));
+  });
+
+  private constant: Rule = this.RULE('constant', () => {
+    this.CONSUME(Let);
+    this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(Word) }, { ALT: () => this.CONSUME(Constant) }]));
+    this.OPTION1(() => {
+      this.OR1([{ ALT: () => this.CONSUME(Equals) }, { ALT: () => this.CONSUME(Colon) }]);
+      this.OPTION2(() => this.SUBRULE(this.value));
+    });
+    this.OPTION3(() => this.CONSUME(Semicolon));
+  });
+
+  /** Skipped as a whole for now: its head, and all that stands between `<` and `>`. */
+  private space: Rule = this.RULE('space', () => {
+    this.CONSUME(Space);
+    this.OPTION(() => this.CONSUME(Word));
+    this.MANY({ GATE: () => !this.atStatement(), DEF: () => this.SUBRULE(this.skipped) });
+    this.OPTION1(() => {
+      this.CONSUME(Less);
+      this.MANY1({
+        GATE: () => !this.atStatement(),
+        DEF: () =>
+          this.OR([{ ALT: () => this.SUBRULE1(this.skipped) }, { ALT: () => this.CONSUME1(Semicolon) }]),
+      });
+      this.OPTION2(() => this.CONSUME(Greater));
+    });
+  });
+
+  private skipped: Rule = this.RULE('skipped', () => {
+    this.OR([
+      ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
+      { ALT: () => this.CONSUME(Word) },
+      { ALT: () => this.CONSUME(Comma) },
+      { ALT: () => this.CONSUME(StringToken) },
+    ]);
+  });
+
+  private orphan: Rule = this.RULE('orphan', () => {
+    this.AT_LEAST_ONE({
+      GATE: () => this.atField() || this.at(1, Semicolon),
+      DEF: () => this.OR([{ ALT: () => this.SUBRULE(this.field) }, { ALT: () => this.CONSUME(Semicolon) }]),
+    });
+    this.OPTION(() => this.CONSUME(Greater));
+  });
+
+  private block: Rule = this.RULE('block', () => {
+    this.CONSUME(Word);
+    this.OPTION({
+      GATE: () => this.atLabel(),
+      DEF: () => {
+        this.CONSUME1(Word, { LABEL: 'label' });
+        this.CONSUME(Colon);
+      },
+    });
+    this.MANY({
+      GATE: () => !this.atField() && !(this.atStatement() && this.onNewLine()),
+      DEF: () => this.SUBRULE(this.headerPart),
+    });
+    this.OPTION1({
+      GATE: () => this.at(1, Less) || (this.atField() && !(this.atStatement() && this.onNewLine())),
+      DEF: () => this.SUBRULE(this.body),
+    });
+  });
+
+  private headerPart: Rule = this.RULE('headerPart', () => {
+    this.OR({
+      DEF: [
+        { GATE: () => this.atClause('on', StringToken), ALT: () => this.SUBRULE(this.on) },
+        { GATE: () => this.atClause('layers', NumberToken), ALT: () => this.SUBRULE(this.layers) },
+        { ALT: () => this.SUBRULE(this.path) },
+        { ALT: () => this.CONSUME(StringToken) },
+        { ALT: () => this.CONSUME(Comma) },
+        ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type, { LABEL: 'stray' }) })),
+      ],
+      IGNORE_AMBIGUITIES: true,
+    });
+  });
+
+  private on: Rule = this.RULE('on', () => {
+    this.CONSUME(Word);
+    this.CONSUME(StringToken);
+    this.MANY({
+      GATE: () => this.at(2, StringToken),
+      DEF: () => {
+        this.CONSUME(Comma);
+        this.CONSUME1(StringToken);
+      },
+    });
+  });
+
+  private layers: Rule = this.RULE('layers', () => {
+    this.CONSUME(Word);
+    this.SUBRULE(this.range);
+    this.MANY({
+      GATE: () => this.at(2, NumberToken, Minus),
+      DEF: () => {
+        this.CONSUME(Comma);
+        this.SUBRULE1(this.range);
+      },
+    });
+  });
+
+  /** A path, or words joined by hyphens: `all-linear`. */
+  private path: Rule = this.RULE('path', () => {
+    this.CONSUME(Word);
+    this.MANY({
+      GATE: () => this.at(2, Word),
+      DEF: () => {
+        this.CONSUME(Minus);
+        this.CONSUME1(Word);
+      },
+    });
+  });
+
+  private body: Rule = this.RULE('body', () => {
+    this.OPTION(() => this.CONSUME(Less));
+    this.MANY({
+      GATE: () => !this.atStatement(),
+      DEF: () =>
+        this.OR([
+          { ALT: () => this.SUBRULE(this.field) },
+          { ALT: () => this.CONSUME(Semicolon) },
+          { ALT: () => this.SUBRULE(this.strayInBody) },
+        ]),
+    });
+    this.OPTION1(() => this.CONSUME(Greater));
+  });
+
+  private strayInBody: Rule = this.RULE('strayInBody', () => {
+    this.AT_LEAST_ONE(() =>
+      this.OR([
+        ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
+        { ALT: () => this.CONSUME(StringToken) },
+        { ALT: () => this.CONSUME(Comma) },
+        { ALT: () => this.CONSUME(Less) },
+      ]),
+    );
+  });
+
+  private field: Rule = this.RULE('field', () => {
+    this.CONSUME(Word);
+    this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(Colon) }, { ALT: () => this.CONSUME(Equals) }]));
+    this.MANY({
+      GATE: () =>
+        this.at(1, Comma) ||
+        !this.onNewLine() ||
+        (this.at(0, Colon, Equals, Comma) && !this.atStatement()) ||
+        !this.at(1, Word),
+      DEF: () =>
+        this.OR1({
+          DEF: [
+            { GATE: () => this.atValue(), ALT: () => this.SUBRULE(this.value) },
+            { ALT: () => this.CONSUME(Comma) },
+            ...[DotDot, Star, RightParen, RightSquare, LeftParen, Percent, Plus, Slash, Caret, Minus].map(
+              type => ({
+                ALT: () => this.CONSUME(type, { LABEL: 'stray' }),
+              }),
+            ),
+          ],
+          IGNORE_AMBIGUITIES: true,
+        }),
+    });
+  });
+
+  private value: Rule = this.RULE('value', () => {
+    this.OR([
+      { ALT: () => this.CONSUME(StringToken) },
+      { ALT: () => this.SUBRULE(this.range) },
+      { ALT: () => this.CONSUME(True) },
+      { ALT: () => this.CONSUME(False) },
+      { ALT: () => this.CONSUME(Constant) },
+      { ALT: () => this.SUBRULE(this.list) },
+      { ALT: () => this.SUBRULE(this.call) },
+    ]);
+    this.OPTION({
+      GATE: () => this.at(2, NumberToken, Minus),
+      DEF: () => {
+        this.CONSUME(Star);
+        this.SUBRULE(this.quantity);
+      },
+    });
+  });
+
+  private range: Rule = this.RULE('range', () => {
+    this.SUBRULE(this.quantity);
+    this.OPTION(() => {
+      this.CONSUME(DotDot);
+      this.OPTION1({ GATE: () => this.at(1, NumberToken, Minus), DEF: () => this.SUBRULE1(this.quantity) });
+    });
+  });
+
+  /** A number; a unit that stands apart is taken along, to be reported. */
+  private quantity: Rule = this.RULE('quantity', () => {
+    this.OPTION(() => this.CONSUME(Minus));
+    this.CONSUME(NumberToken);
+    this.OPTION1({
+      GATE: () =>
+        this.at(1, Percent) ||
+        (is(this.LA(1), Word) && isUnit(this.LA(1).image) && !this.atField() && !this.onNewLine()),
+      DEF: () => this.OR([{ ALT: () => this.CONSUME(Percent) }, { ALT: () => this.CONSUME(Word) }]),
+    });
+  });
+
+  private list: Rule = this.RULE('list', () => {
+    this.CONSUME(LeftSquare);
+    this.MANY({
+      GATE: () => this.at(1, Comma) || this.atValue(),
+      DEF: () => this.OR([{ ALT: () => this.SUBRULE(this.value) }, { ALT: () => this.CONSUME(Comma) }]),
+    });
+    this.OPTION(() => this.CONSUME(RightSquare));
+  });
+
+  private call: Rule = this.RULE('call', () => {
+    this.SUBRULE(this.path);
+    this.OPTION(() => {
+      this.CONSUME(LeftParen);
+      this.MANY({
+        GATE: () => !(this.atField() && this.at(2, Colon) && this.onNewLine()),
+        DEF: () =>
+          this.OR({
+            DEF: [
+              { GATE: () => this.atField() || this.atValue(), ALT: () => this.SUBRULE(this.argument) },
+              { ALT: () => this.CONSUME(Comma) },
+              ...[
+                DotDot,
+                RightSquare,
+                LeftParen,
+                Percent,
+                Star,
+                Plus,
+                Slash,
+                Caret,
+                Equals,
+                Colon,
+                Minus,
+              ].map(type => ({
+                ALT: () => this.CONSUME5(type, { LABEL: 'stray' }),
+              })),
+            ],
+            IGNORE_AMBIGUITIES: true,
+          }),
+      });
+      this.OPTION1(() => this.CONSUME(RightParen));
+    });
+  });
+
+  private argument: Rule = this.RULE('argument', () => {
+    this.OR({
+      DEF: [
+        {
+          GATE: () => this.atField(),
+          ALT: () => {
+            this.CONSUME(Word);
+            this.OR1([{ ALT: () => this.CONSUME(Equals) }, { ALT: () => this.CONSUME(Colon) }]);
+            this.OPTION(() => this.SUBRULE(this.value));
+          },
+        },
+        { ALT: () => this.SUBRULE1(this.value) },
+      ],
+      IGNORE_AMBIGUITIES: true,
+    });
+  });
+}
+
+const parser = new MosParser();
+
+/** Chevrotain's classes carry it, its common interface does not say so. */
+const before = (error: IRecognitionException): IToken | undefined =>
+  'previousToken' in error ? (error.previousToken as IToken | undefined) : undefined;
+
+export interface Parsed {
+  tree: CstNode;
+  /** Where the parser itself was at a loss; the token before and the token found. */
+  failures: { previous: IToken | undefined; found: IToken }[];
+}
+
+/** The parser is one object, reused: building it costs more than any file. */
+export function parse(text: string, tokens: IToken[]): Parsed {
+  const tree = parser.start(text, tokens);
+  return { tree, failures: parser.errors.map(error => ({ previous: before(error), found: error.token })) };
+}

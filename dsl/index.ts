@@ -1,0 +1,63 @@
+/**
+ * The language's one entry: `check` turns the text of a `.mos` file into a checked program, or into diagnostics.
+ * Pure: files are read through `readFile`, and nothing here knows of a file system, a process or a GPU.
+ */
+import { checkBlocks, type Needs, type Overrides } from './check.ts';
+import type { Diagnostic } from './diagnostics/diagnostic.ts';
+import { Report } from './diagnostics/report.ts';
+import { settle } from './diagnostics/settle.ts';
+import { gather, Names } from './names.ts';
+import { folderOf } from './paths.ts';
+import type { Program } from './program.ts';
+import { Source } from './source.ts';
+import { readSyntax } from './syntax.ts';
+
+export type { Needs, Overrides } from './check.ts';
+export { type Code, catalogue, entryOf, explain, isCode } from './diagnostics/catalogue.ts';
+export type { Diagnostic, Severity } from './diagnostics/diagnostic.ts';
+export type { CatalogueEntry } from './diagnostics/entry.ts';
+export { renderGithub } from './diagnostics/render-github.ts';
+export { renderJson } from './diagnostics/render-json.ts';
+export { renderText, type Sources } from './diagnostics/render-text.ts';
+export { helpFor, suggest } from './diagnostics/suggest.ts';
+export type * from './program.ts';
+export { isKind, KIND, type Kind, type KindName, kindNames } from './vocabulary/kinds.ts';
+export { type Field, type Fields, type Shape, schemaOf } from './vocabulary/shape.ts';
+
+export interface CheckOptions {
+  /** Text of a file that `use` names; undefined if there is none. Without it every `use` is an error. */
+  readFile?: (path: string) => string | undefined;
+  /** The project folder, which no `use` leaves; default: the folder of the file. */
+  root?: string;
+  overrides?: Overrides;
+  needs?: Needs;
+}
+
+export interface Checked {
+  /** Present exactly when no diagnostic is an error. With `needs.model: false`, a model not given has the path ''. */
+  program?: Program;
+  /** In the order of the text; warnings and notes too. */
+  diagnostics: Diagnostic[];
+  /** Every text read, by path, for the renderers. */
+  sources: Map<string, string>;
+}
+
+export function check(file: string, text: string, options: CheckOptions = {}): Checked {
+  const report = new Report();
+  const sources = new Map([[file, text]]);
+  const { file: tree, report: told } = readSyntax(new Source(file, text));
+  report.list.push(...told.list);
+  const names = new Names(report);
+  const blocks = gather(
+    file,
+    tree,
+    names,
+    { readFile: options.readFile, root: options.root ?? folderOf(file), sources },
+    report,
+  );
+  const program = checkBlocks(file, blocks, names, report, options.overrides ?? {}, options.needs ?? {});
+  if (!report.failed) names.reportUnused(file);
+  const diagnostics = settle(report.list, tree, file);
+  const failed = diagnostics.some(({ severity }) => severity === 'error');
+  return { ...(!failed && { program }), diagnostics, sources };
+}
