@@ -29,6 +29,7 @@ const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 const DEADLINE_S = 120;
 /** From `done` to the end of the process. */
 const GRACE_MS = 5_000;
+const TICK_MS = 250;
 const KEPT_CHARACTERS = 4_000;
 const KEPT_LINES = 6;
 
@@ -44,7 +45,9 @@ class Supervisor {
   readonly #child: ChildProcess;
   #phase = 'starting';
   #allow: number;
-  #timer: NodeJS.Timeout | undefined;
+  #clock: NodeJS.Timeout | undefined;
+  /** Milliseconds since the last message, counted in ticks: time asleep (Ctrl-Z, a closed lid) does not count. */
+  #silent = 0;
   #output = '';
   /** Set once the outcome is known; a death after that is of no interest. */
   #code: number | undefined;
@@ -73,7 +76,7 @@ class Supervisor {
     const terminate = () => this.#signal('SIGTERM');
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', terminate);
-    this.#rearm();
+    this.#clock = setInterval(() => this.#tick(), TICK_MS);
     try {
       const death = await new Promise<string>(resolve => {
         child.on('error', error => resolve(error.message));
@@ -81,13 +84,15 @@ class Supervisor {
         child.on('close', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
       });
       this.#handlers.terminal.endProgress();
+      // Asked to stop before it could listen, or stopped from outside: that is no accident.
+      if (this.#stoppedBy && /SIG(INT|TERM)$/.test(death)) this.#code ??= EXIT.ok;
       if (this.#code === undefined) this.#fail(this.#died(death));
       if (this.#stoppedBy && this.#code === EXIT.ok) {
         return this.#stoppedBy === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
       }
       return this.#code ?? EXIT.bug;
     } finally {
-      clearTimeout(this.#timer);
+      clearInterval(this.#clock);
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', terminate);
     }
@@ -97,10 +102,13 @@ class Supervisor {
     const { terminal } = this.#handlers;
     if (this.#code !== undefined) return;
     if (message.kind === 'phase') this.#allow = message.allow ?? this.#handlers.deadline ?? DEADLINE_S;
-    this.#rearm();
+    this.#silent = 0;
     switch (message.kind) {
       case 'ready':
-        this.#tell({ kind: 'run', task: this.#task, args: this.#args });
+        if (this.#stoppedBy) {
+          this.#settle(EXIT.ok);
+          this.#child.kill('SIGKILL');
+        } else this.#tell({ kind: 'run', task: this.#task, args: this.#args });
         break;
       case 'log':
         if (this.#handlers.log) this.#handlers.log(message.text, message.level);
@@ -141,8 +149,7 @@ class Supervisor {
   /** The outcome is known: the process may take a moment to end, not more. */
   #settle(code: number): void {
     this.#code = code;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#child.kill('SIGKILL'), GRACE_MS);
+    this.#silent = 0;
   }
 
   #fail(found: Fault): void {
@@ -150,16 +157,16 @@ class Supervisor {
     this.#code = EXIT.user;
   }
 
-  #rearm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#fail(
-        fault('worker-hung', `no sign of life for ${this.#allow} seconds while ${this.#phase}`, {
-          notes: this.#lastWords(),
-        }),
-      );
-      this.#child.kill('SIGKILL');
-    }, this.#allow * 1000);
+  #tick(): void {
+    this.#silent += TICK_MS;
+    if (this.#code !== undefined) {
+      if (this.#silent >= GRACE_MS) this.#child.kill('SIGKILL');
+      return;
+    }
+    if (this.#silent < this.#allow * 1000) return;
+    const message = `no sign of life for ${this.#allow} seconds while ${this.#phase}`;
+    this.#fail(fault('worker-hung', message, { notes: this.#lastWords() }));
+    this.#child.kill('SIGKILL');
   }
 
   #died(how: string): Fault {

@@ -217,7 +217,7 @@ function watch(
 /** The fault for an error object of WebGPU, from an error scope or uncaught. */
 export function gpuFault(error: GPUError, doing?: string): Fault {
   const during = doing ? ` while ${doing}` : '';
-  const outOfMemory = error.constructor.name === 'GPUOutOfMemoryError';
+  const outOfMemory = error instanceof GPUOutOfMemoryError;
   const code = outOfMemory ? 'gpu-out-of-memory' : 'gpu-error';
   return fault(code, `${outOfMemory ? 'out of GPU memory' : 'WebGPU refused a command'}${during}`, {
     notes: error.message.split('\n').filter(line => line.trim()),

@@ -27,10 +27,13 @@ export type SoftwareGpu =
   | { found: true; folder: string; loader?: string; environment: Record<string, string> }
   | { found: false; why: string };
 
-/** The archive also holds OpenGL libraries, which would only shadow those of the system. */
-const WANTED = ['libvk_swiftshader.so', 'libvulkan.so.1', 'vk_swiftshader_icd.json'];
-const CHROMIUM_FOLDERS = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google/chrome'];
 const ICD = 'vk_swiftshader_icd.json';
+const LOADER = 'libvulkan.so.1';
+/** The archive also holds OpenGL libraries, which would only shadow those of the system. */
+const WANTED = ['libvk_swiftshader.so', LOADER, ICD];
+const CHROMIUM_FOLDERS = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google/chrome'];
+/** Tells a child process where its parent unpacked; may be set by hand to use another SwiftShader. */
+const FOLDER_VARIABLE = 'MOS_SOFTWARE_GPU';
 
 let cached: SoftwareGpu | undefined;
 
@@ -43,18 +46,20 @@ export function softwareGpu(): SoftwareGpu {
 function locate(): SoftwareGpu {
   const unsupported = unsupportedHere();
   if (unsupported) return { found: false, why: unsupported };
+  const inherited = process.env[FOLDER_VARIABLE];
+  if (inherited && existsSync(join(inherited, ICD))) return at(inherited);
   const archive = findArchive();
   if (archive) {
-    const folder = unpack(archive);
-    return {
-      found: true,
-      folder,
-      loader: join(folder, 'libvulkan.so.1'),
-      environment: environment(folder, true),
-    };
+    try {
+      return at(unpack(archive));
+    } catch (error) {
+      // A full disk or a damaged archive must not keep a hardware GPU from being used.
+      const reason = error instanceof Error ? error.message : String(error);
+      return { found: false, why: `the software GPU could not be unpacked: ${reason}` };
+    }
   }
   const installed = CHROMIUM_FOLDERS.find(folder => existsSync(join(folder, ICD)));
-  if (installed) return { found: true, folder: installed, environment: environment(installed, false) };
+  if (installed) return at(installed);
   return {
     found: false,
     why: 'the optional package `@sparticuz/chromium`, which holds SwiftShader, is not installed',
@@ -93,12 +98,24 @@ function findArchive(): string | undefined {
   return undefined;
 }
 
+function at(folder: string): SoftwareGpu {
+  const loader = join(folder, LOADER);
+  const withLoader = existsSync(loader);
+  return {
+    found: true,
+    folder,
+    ...(withLoader ? { loader } : {}),
+    environment: environment(folder, withLoader),
+  };
+}
+
 function environment(folder: string, withLoader: boolean): Record<string, string> {
   const add = (name: string, value: string, separator: string) => {
     const now = process.env[name]?.split(separator).filter(part => part && part !== value) ?? [];
     return { [name]: [...now, value].join(separator) };
   };
   return {
+    [FOLDER_VARIABLE]: folder,
     ...(withLoader ? add('LD_LIBRARY_PATH', folder, ':') : {}),
     // Adds to the drivers of the machine; VK_DRIVER_FILES would hide them.
     ...add('VK_ADD_DRIVER_FILES', join(folder, ICD), ':'),
@@ -123,7 +140,7 @@ function unpack(archive: string): string {
       if (file.includes('.so')) chmodSync(join(aside, file), 0o755);
     }
     const missing = WANTED.filter(file => !existsSync(join(aside, file)));
-    if (missing.length > 0) throw new Error(`bug: ${archive} lacks ${missing.join(', ')}`);
+    if (missing.length > 0) throw new Error(`${archive} lacks ${missing.join(', ')}`);
     renameSync(aside, folder);
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
@@ -133,7 +150,10 @@ function unpack(archive: string): string {
   return folder;
 }
 
-/** The user's cache. Without a writable home: a fresh private folder, as code must not come from a guessable name. */
+/**
+ * The user's cache. Without a writable home: a private folder for this run, as code must not come from a name that
+ * others can guess and fill.
+ */
 function cacheFolder(): string {
   const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   try {
@@ -143,7 +163,9 @@ function cacheFolder(): string {
     rmSync(probe, { recursive: true });
     return folder;
   } catch {
-    return mkdtempSync(join(tmpdir(), 'mos-'));
+    const folder = mkdtempSync(join(tmpdir(), 'mos-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    return folder;
   }
 }
 

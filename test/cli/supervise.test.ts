@@ -129,4 +129,14 @@ describe('supervisor', () => {
     },
     LIMIT_MS,
   );
+
+  test(
+    'stopped before the worker is up: nothing is run, nothing is reported',
+    async () => {
+      const { code, stdout, stderr } = await misbehave(['bug', '60', '--stop-early']);
+      expect([code, stdout]).toEqual([130, '']);
+      expect(stderr).toBe('stopping after this step; once more stops at once\n');
+    },
+    LIMIT_MS,
+  );
 });
