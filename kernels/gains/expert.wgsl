@@ -1,0 +1,95 @@
+// One token's geometry in one expert, from rank space alone (MoSLoRA, arXiv 2602.14490). The maps are radial, so only
+// squared norms matter: q = ‖x‖²/σ² before the lift, and after it, with n = zᵀGz and G = BᵀB,
+// m = ‖B A lift(x/σ)‖² = a²n/σ², a = L(q). Used forward and backward, so that both see the same numbers.
+struct Expert {
+  curvature: f32,
+  inv_sigma2: f32,
+  q: f32,
+  m: f32,
+  lift: Radial,
+  drop: Radial,
+  unscale: f32,  // G·z = gram_z·unscale
+}
+
+const BLOCKS = (MAX_RANK + 3u) / 4u;
+var<private> z_of: array<vec4<f32>, BLOCKS>;    // z, zeros behind the rank
+var<private> gram_z: array<vec4<f32>, BLOCKS>;  // (G·z)/unscale; curved experts only
+
+fn expert_at(e: u32, token: u32) -> Expert {
+  let rank = RANK[e];
+  let blocks = (rank + 3u) / 4u;
+  let first = token * LD_Z + Z_COLUMN[e];
+  var peak = vec4<f32>();
+  for (var b = 0u; b < blocks; b++) {
+    let value = z4(first + 4u * b, rank - 4u * b);
+    z_of[b] = value;
+    peak = max(peak, abs(value));
+  }
+  var expert: Expert;
+  expert.unscale = 1.0;
+  expert.lift = lift(0u, 0.0, 0.0);
+  expert.drop = expert.lift;
+  if (SPACE[e] == 0u) { return expert; }
+
+  expert.curvature = curvature_of(e);
+  expert.inv_sigma2 = INV_SIGMA2[e];
+  if (LEARN_SCALE[e] != 0u) {
+    expert.inv_sigma2 = exp(-2.0 * clamp(geometry[PARAM_OFFSET[e] + LOG_SIGMA], -30.0, 30.0));
+  }
+  expert.q = min(radius[token], LARGEST_SQUARE / max(expert.inv_sigma2, 1.0)) * expert.inv_sigma2;
+  expert.lift = lift(SPACE[e], expert.curvature, expert.q);
+
+  // Squares of numbers up to 1e18 still fit, but times G they may not: large z are scaled by a power of two, exactly.
+  var scale = 1.0;
+  if (max(max(peak.x, peak.y), max(peak.z, peak.w)) > 0x1p40f) {
+    scale = 0x1p-64f;
+    expert.unscale = 0x1p64f;
+  }
+  for (var b = 0u; b < blocks; b++) { gram_z[b] = vec4<f32>(); }
+  for (var j = 0u; j < rank; j++) {
+    let zj = z_of[j / 4u][j % 4u] * scale;
+    let row = GRAM_OFFSET[e] + j * rank;
+    for (var b = 0u; b < blocks; b++) { gram_z[b] += zj * gram4(row + 4u * b, rank - 4u * b); }
+  }
+  var n = 0.0;
+  for (var b = 0u; b < blocks; b++) { n += dot(z_of[b] * scale, gram_z[b]); }
+  n = max(n, 0.0);
+  let stretch = expert.lift.gain * sqrt(expert.inv_sigma2) * expert.unscale;
+  expert.m = LARGEST_SQUARE;
+  if (stretch * sqrt(n) < 1e18) { expert.m = stretch * (stretch * n); }
+  expert.drop = drop(SPACE[e], expert.curvature, expert.m);
+  return expert;
+}
+
+fn curvature_of(e: u32) -> f32 {
+  let stored = geometry[PARAM_OFFSET[e]];
+  switch (CURVATURE_KIND[e]) {
+    case 1u: { return -exp(clamp(stored, -80.0, 40.0)); }
+    case 2u: { return exp(clamp(stored, -80.0, 40.0)); }
+    case 3u: { return clamp(stored, -1e17, 1e17); }
+    default: { return 0.0; }
+  }
+}
+
+// Four values, zeros from `count` on.
+fn z4(at: u32, count: u32) -> vec4<f32> {
+  if (count >= 4u) { return vec4<f32>(z[at], z[at + 1u], z[at + 2u], z[at + 3u]); }
+  var v = vec4<f32>(z[at], 0.0, 0.0, 0.0);
+  if (count > 1u) { v.y = z[at + 1u]; }
+  if (count > 2u) { v.z = z[at + 2u]; }
+  return v;
+}
+
+fn gram4(at: u32, count: u32) -> vec4<f32> {
+  if (count >= 4u) { return vec4<f32>(gram[at], gram[at + 1u], gram[at + 2u], gram[at + 3u]); }
+  var v = vec4<f32>(gram[at], 0.0, 0.0, 0.0);
+  if (count > 1u) { v.y = gram[at + 1u]; }
+  if (count > 2u) { v.z = gram[at + 2u]; }
+  return v;
+}
+
+// First column after expert e's padding.
+fn next_column(e: u32) -> u32 {
+  if (e + 1u < EXPERTS) { return Z_COLUMN[e + 1u]; }
+  return LD_S;
+}

@@ -1,0 +1,109 @@
+// Gates and gains: s_e = w_e·z_e with w_e = (alpha/rank)·g_e·a_e·b_e·slot_scale, a = L(q), b = D(m) (MoSLoRA, arXiv
+// 2602.14490, in rank space). One thread per token and adapter. What the backward pass and the statistics need of the
+// routing is recorded; an expert that is not kept is not evaluated: its s and its guard are 0.
+@group(0) @binding(2) var<storage, read> z: array<f32>;
+@group(0) @binding(3) var<storage, read> radius: array<f32>;
+@group(0) @binding(4) var<storage, read> gram: array<f32>;
+@group(0) @binding(5) var<storage, read> geometry: array<f32>;
+@group(0) @binding(6) var<storage, read> slot_scale: array<f32>;
+@group(0) @binding(7) var<storage, read> row_of: array<u32>;
+@group(0) @binding(8) var<storage, read_write> s: array<f32>;
+@group(0) @binding(9) var<storage, read_write> routing: array<f32>;
+
+var<private> logit: array<f32, MAX_EXPERTS>;
+var<private> probability: array<f32, MAX_EXPERTS>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let token = id.x;
+  let adapter = id.y;
+  if (token >= frame.tokens || adapter >= ADAPTERS) { return; }
+  let start = EXPERT_START[adapter];
+  let count = EXPERT_START[adapter + 1u] - start;
+  let record = token * LD_ROUTE + ROUTE_COLUMN[adapter];
+  let slot = slot_scale[SLOT[adapter] * MAX_ROWS + row_of[token]];
+
+  read_logits(adapter, token);
+  var largest = logit[0];
+  for (var e = 1u; e < count; e++) { largest = max(largest, logit[e]); }
+  var total = 0.0;
+  for (var e = 0u; e < count; e++) {
+    probability[e] = exp(max(logit[e] - largest, -80.0));  // never 0, so that a kept gate never is
+    total += probability[e];
+  }
+  var kept_total = 0.0;
+  for (var e = 0u; e < count; e++) {
+    probability[e] /= total;
+    if (is_kept(adapter, e, count)) { kept_total += probability[e]; }
+  }
+  routing[record + 3u * count] = slot;
+  routing[record + 3u * count + 1u] = largest + log(total);
+
+  for (var k = 0u; k < count; k++) {
+    let e = start + k;
+    var gate = 0.0;
+    var weight = 0.0;
+    var guarded = false;
+    let at = token * LD_S + Z_COLUMN[e];
+    if (is_kept(adapter, k, count)) {
+      gate = probability[k];
+      if (RENORM[adapter] != 0u) { gate /= kept_total; }
+      let expert = expert_at(e, token);
+      weight = SCALE[e] * gate * slot * (expert.lift.gain * expert.drop.gain);
+      guarded = expert.lift.guarded || expert.drop.guarded;
+      for (var j = 0u; j < RANK[e]; j++) { s[at + j] = weight * z_of[j / 4u][j % 4u]; }
+    } else {
+      for (var j = 0u; j < RANK[e]; j++) { s[at + j] = 0.0; }
+    }
+    for (var c = Z_COLUMN[e] + RANK[e]; c < next_column(e); c++) { s[token * LD_S + c] = 0.0; }
+    routing[record + k] = probability[k];
+    routing[record + count + k] = gate;
+    routing[record + 2u * count + k] = select(0.0, 1.0, guarded);
+  }
+  var next_record = LD_ROUTE;
+  if (adapter + 1u < ADAPTERS) { next_record = ROUTE_COLUMN[adapter + 1u]; }
+  for (var c = ROUTE_COLUMN[adapter] + 3u * count + 2u; c < next_record; c++) { routing[token * LD_ROUTE + c] = 0.0; }
+  if (adapter == 0u) {
+    for (var c = 0u; c < Z_COLUMN[0]; c++) { s[token * LD_S + c] = 0.0; }
+    for (var c = 0u; c < ROUTE_COLUMN[0]; c++) { routing[token * LD_ROUTE + c] = 0.0; }
+  }
+}
+
+// From x through z's router columns, or from the stacked z; plain zeros where the adapter has no router.
+fn read_logits(adapter: u32, token: u32) {
+  let start = EXPERT_START[adapter];
+  let end = EXPERT_START[adapter + 1u];
+  var at = ROUTER_OFFSET[adapter];
+  for (var k = 0u; k < end - start; k++) {
+    logit[k] = 0.0;
+    if (ON_RANK[adapter] != 0u) {
+      var sum = 0.0;
+      for (var e = start; e < end; e++) {
+        let first = token * LD_Z + Z_COLUMN[e];
+        for (var j = 0u; j < RANK[e]; j++) { sum += geometry[at + j] * z[first + j]; }
+        at += RANK[e];
+      }
+      logit[k] = sum;
+    } else if (HAS_ROUTER[adapter] != 0u) {
+      logit[k] = z[token * LD_Z + ROUTER_COLUMN[adapter] + k];
+    }
+    if (NOISE[adapter] > 0.0 && frame.training == 1u) {
+      logit[k] += NOISE[adapter] * normal(random4(site.index, token, adapter * 16u + k).xy);
+    }
+  }
+}
+
+// Kept are the TOP_K largest logits; ties go to the lowest index.
+fn is_kept(adapter: u32, e: u32, count: u32) -> bool {
+  var better = 0u;
+  for (var i = 0u; i < count; i++) {
+    if (logit[i] > logit[e] || (logit[i] == logit[e] && i < e)) { better++; }
+  }
+  return better < TOP_K[adapter];
+}
+
+// N(0, 1) by Box and Muller, from the 24 high bits of each word. The angle stays in [−π, π), where WGSL bounds cos.
+fn normal(words: vec2<u32>) -> f32 {
+  let uniform01 = (vec2<f32>(words >> vec2<u32>(8u)) + vec2<f32>(1.0, 0.0)) * 0x1p-24f;
+  return sqrt(max(-2.0 * log(uniform01.x), 0.0)) * cos(6.2831853 * (uniform01.y - 0.5));
+}

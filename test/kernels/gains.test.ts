@@ -1,0 +1,169 @@
+/** gains.forward, gains.backward and gains.reduce against the float64 reference, and their numbers at the extremes. */
+import { describe, expect } from 'bun:test';
+import type { Expert } from '../../kernels/gains/reference.ts';
+import { gainsBackward, gainsForward, gainsReduce } from '../../kernels/gains/spec.ts';
+import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
+import { makeSite, noiseSource, referenceOf, type Site, type SiteAdapter } from './gains_site.ts';
+
+const AUX_SCALE = 0.5;
+
+const stereo = (kind: Expert['kind'], theta: number, rank: number): Expert => ({
+  space: 'stereo',
+  kind,
+  theta,
+  rank,
+  sigma: 1.2,
+  scale: 2,
+});
+const exp = (kind: Expert['kind'], theta: number, rank: number): Expert => ({
+  ...stereo(kind, theta, rank),
+  space: 'exp',
+});
+const euclid = (rank: number): Expert => ({ ...stereo('none', 0, rank), space: 'euclid' });
+
+const three = [stereo('hyperbolic', -0.5, 4), stereo('sphere', 0.2, 5), euclid(8)];
+const six = [
+  exp('hyperbolic', 0.1, 4),
+  exp('sphere', -1, 8),
+  stereo('kappa', -0.7, 5),
+  exp('kappa', 0.3, 4),
+  euclid(3),
+  exp('kappa', 0, 5),
+];
+const plain = { aux: 0, zloss: 0, renorm: true };
+
+const top2: SiteAdapter = { ...plain, experts: three, topK: 2, aux: 0.01, router: 'input', slot: 1 };
+const single: SiteAdapter = {
+  ...plain,
+  experts: [stereo('hyperbolic', 0.4, 5)],
+  topK: 1,
+  router: 'none',
+  learnScale: true,
+};
+const switched: SiteAdapter = {
+  ...plain,
+  experts: six.slice(0, 4),
+  topK: 1,
+  renorm: false,
+  aux: 0.02,
+  zloss: 0.001,
+  router: 'input',
+};
+const largest: SiteAdapter = {
+  ...plain,
+  experts: six,
+  topK: 2,
+  aux: 0.01,
+  zloss: 0.002,
+  router: 'input',
+  slot: 1,
+};
+const soft: SiteAdapter = {
+  ...plain,
+  experts: [exp('sphere', -0.3, 4), exp('hyperbolic', -0.2, 5)],
+  topK: 2,
+  router: 'input',
+  learnScale: true,
+};
+const onRank: SiteAdapter = {
+  ...plain,
+  experts: [stereo('sphere', 0, 4), exp('kappa', -0.9, 5), euclid(8)],
+  topK: 2,
+  aux: 0.03,
+  zloss: 0.01,
+  router: 'rank',
+  rankRouter: Array.from({ length: 3 * 17 }, noiseSource(77)),
+};
+
+const sites: [name: string, adapters: SiteAdapter[], tokens: number, training: number][] = [
+  ['one expert without a router', [single], 1, 0],
+  ['top 2 of 3', [top2], 37, 1],
+  ['top 1 of 4 by softmax', [switched], 37, 1],
+  ['router on rank space', [onRank], 37, 1],
+  ['five adapters on one input', [largest, onRank, single, soft, top2], 129, 1],
+  ['top 1 renormalised', [{ ...switched, renorm: true }, single], 1, 1],
+];
+
+async function runForward(site: Site, training: number) {
+  const { z, radius, gram, geometry, slot_scale, row_of } = site.buffers;
+  const { tokens, ldS, ldRoute } = site.size;
+  return runKernel(
+    gainsForward,
+    site.params,
+    {
+      site: Uint32Array.of(7, 0, 0xffffffff, 0),
+      z,
+      radius,
+      gram,
+      geometry,
+      slot_scale,
+      row_of,
+      s: new Float32Array(tokens * ldS),
+      routing: new Float32Array(tokens * ldRoute),
+    },
+    {
+      frame: { tokens, training, seed: 5, step: 3 },
+      workgroups: [Math.ceil(tokens / 64), site.adapters.length],
+    },
+  ) as Promise<Record<'s' | 'routing', Float32Array>>;
+}
+
+async function runBackward(site: Site, routing: Float32Array, stats: Float32Array) {
+  const { z, radius, gram, geometry, h } = site.buffers;
+  const { tokens, ldDz } = site.size;
+  const frame = { tokens, training: 1, aux_scale: AUX_SCALE };
+  const { dz } = (await runKernel(
+    gainsBackward,
+    site.params,
+    { z, radius, gram, geometry, h, routing, stats, dz: new Float32Array(tokens * ldDz) },
+    { frame, workgroups: [Math.ceil(tokens / 64), site.adapters.length] },
+  )) as { dz: Float32Array };
+  const before = Float32Array.from({ length: site.size.geometry }, (_, i) => i % 3);
+  const { gram_grad, geometry_grad } = (await runKernel(
+    gainsReduce,
+    site.params,
+    { z, dz, gram_grad: new Float32Array(site.size.gram), geometry_grad: before },
+    { frame, workgroups: [(site.params.EXPERTS as number) + site.adapters.length] },
+  )) as Record<'gram_grad' | 'geometry_grad', Float32Array>;
+  return { dz, gramGrad: gram_grad, geometryGrad: geometry_grad.map((v, i) => v - before[i]) };
+}
+
+/** Column by column: one large column must not hide an error in a small one. */
+function worstColumn(out: ArrayLike<number>, ref: ArrayLike<number>, ld: number): number {
+  const column = (from: ArrayLike<number>, c: number) =>
+    Array.from({ length: from.length / ld }, (_, t) => from[t * ld + c]);
+  let worst = 0;
+  for (let c = 0; c < ld; c++) {
+    const error = relativeError(column(out, c), column(ref, c));
+    if (!(error <= worst)) worst = error;
+  }
+  return worst;
+}
+
+describe('gains kernels against the reference', () => {
+  sites.forEach(([name, adapters, tokens, training], index) => {
+    gpuTest(`${name}, ${tokens} tokens`, async () => {
+      const site = makeSite(adapters, tokens, 11 + index);
+      const ref = referenceOf(site, AUX_SCALE);
+      const { s, routing } = await runForward(site, training);
+      const { dz, gramGrad, geometryGrad } = await runBackward(site, routing, Float32Array.from(ref.stats));
+      const errors = {
+        s: worstColumn(s, ref.s, site.size.ldS),
+        routing: worstColumn(routing, ref.routing, site.size.ldRoute),
+        dz: worstColumn(dz, ref.dz, site.size.ldDz),
+        gramGrad: relativeError(gramGrad, ref.gramGrad),
+        geometryGrad: relativeError(geometryGrad, ref.geometryGrad),
+      };
+      console.log(
+        `  ${name}: ${Object.entries(errors)
+          .map(([key, e]) => `${key} ${e.toExponential(1)}`)
+          .join(', ')}`,
+      );
+      expect(errors.s).toBeLessThan(3e-6);
+      expect(errors.routing).toBeLessThan(3e-6);
+      expect(errors.dz).toBeLessThan(2e-5);
+      expect(errors.gramGrad).toBeLessThan(1e-5);
+      expect(errors.geometryGrad).toBeLessThan(2e-5);
+    });
+  });
+});
