@@ -11,7 +11,6 @@ const LONGEST_QUOTE = 80;
 /** Text from a file, made safe for a message: control characters escaped, at most 80 characters. */
 export function quote(text: string): string {
   const short = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed
   return `\`${short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escapeCharacter)}\``;
 }
 

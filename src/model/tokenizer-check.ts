@@ -7,9 +7,12 @@ import { quote } from './files.ts';
 
 const LONGEST_PATTERN = 4096;
 
+/** Repetitions up to this count are harmless even around others. */
+const FEW = 4;
+
 /**
- * Whether a pattern is free of the two shapes that take exponential time: an unbounded repetition around something that
- * itself repeats without bound or offers alternatives — `(a+)+`, `(a|a)*` — and back-references. The patterns of GPT-2,
+ * Whether a pattern is free of what can take exponential time: a repetition around a group that itself repeats, has an
+ * optional part or offers alternatives — `(a+)+`, `(a?a?)+`, `(a|a)*` — and back-references. The patterns of GPT-2,
  * Llama 3, Qwen and their relatives repeat single classes only and pass.
  */
 export function isSafePattern(pattern: string): boolean {
@@ -17,9 +20,9 @@ export function isSafePattern(pattern: string): boolean {
   // For every open group: does it hold an unbounded repetition or an alternative?
   const groups: boolean[] = [false];
   let lastGroupIsRisky = false;
+  let groupEnd = -1;
   for (let i = 0; i < pattern.length; i++) {
     const c = pattern[i]!;
-    const isGroupEnd = c === ')';
     if (c === '\\') {
       if (/[1-9k]/.test(pattern[i + 1] ?? '')) return false;
       i++;
@@ -27,15 +30,25 @@ export function isSafePattern(pattern: string): boolean {
       i = classEnd(pattern, i);
     } else if (c === '(') {
       groups.push(false);
-    } else if (isGroupEnd) {
+    } else if (c === ')') {
       if (groups.length === 1) return false;
       lastGroupIsRisky = groups.pop()!;
+      groupEnd = i;
       if (lastGroupIsRisky) groups[groups.length - 1] = true;
-    } else if (c === '|') {
+    } else if (c === '|' || (c === '?' && pattern[i - 1] !== '(')) {
       if (groups.length > 1) groups[groups.length - 1] = true;
-    } else if (c === '*' || c === '+' || (c === '{' && /^\{\d*,\}/.test(pattern.slice(i, i + 12)))) {
-      if (pattern[i - 1] === ')' && pattern[i - 2] !== '\\' && lastGroupIsRisky) return false;
-      groups[groups.length - 1] = true;
+    } else if (c === '*' || c === '+' || c === '{') {
+      const count = c === '{' ? /^\{\d*(,?)(\d*)\}/.exec(pattern.slice(i, i + 24)) : null;
+      if (c === '{' && !count) continue;
+      const most = count
+        ? Number(count[2] || (count[1] ? Number.POSITIVE_INFINITY : count[0].slice(1, -1)))
+        : Number.POSITIVE_INFINITY;
+      const many = most > FEW;
+      if (many && lastGroupIsRisky && groupEnd === i - 1) return false;
+      if (many) groups[groups.length - 1] = true;
+      if (count) i += count[0].length - 1;
+      // A repetition of a repetition; a lone `+` or `?` behind `+`, `*` or `?` only says how it backtracks.
+      if (count && /[*+{]/.test(pattern[i + 1] ?? '')) return false;
     }
   }
   return groups.length === 1;

@@ -1,0 +1,161 @@
+/** config.json: right shapes for what is supported, a named fault for what is not. */
+import { describe, expect, test } from 'bun:test';
+import { parseConfig } from '../../src/model/config.ts';
+import { Fault } from '../../src/report/fault.ts';
+
+const LLAMA = {
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  vocab_size: 100,
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-5,
+  max_position_embeddings: 256,
+};
+
+function faultOf(json: unknown): string {
+  try {
+    parseConfig(json);
+  } catch (error) {
+    if (error instanceof Fault) return error.message;
+    throw error;
+  }
+  return 'ok';
+}
+
+describe('shapes', () => {
+  test('llama: grouped heads, no bias, separate head', () => {
+    const shape = parseConfig(LLAMA);
+    expect(shape).toMatchObject({
+      family: 'llama',
+      heads: 4,
+      keyValueHeads: 2,
+      headSize: 16,
+      normEpsilon: 1e-5,
+      head: 'lm_head.weight',
+    });
+    expect(shape.layers[1]!.k).toEqual({
+      path: 'model.layers.1.self_attn.k_proj',
+      in: 64,
+      out: 32,
+      bias: false,
+    });
+    expect(shape.layers[0]!.qNorm).toBeUndefined();
+  });
+
+  test('biases of each family', () => {
+    const biases = (change: object) => {
+      const { q, k, v, o, gate, up, down } = parseConfig({ ...LLAMA, ...change }).layers[0]!;
+      return [q, k, v, o, gate, up, down].map(linear => Number(linear.bias)).join('');
+    };
+    expect(biases({})).toBe('0000000');
+    expect(biases({ attention_bias: true })).toBe('1111000');
+    expect(biases({ mlp_bias: true })).toBe('0000111');
+    expect(biases({ model_type: 'qwen2' })).toBe('1110000');
+    expect(biases({ model_type: 'qwen2', attention_bias: true })).toBe('1110000');
+    expect(biases({ model_type: 'qwen3', head_dim: 16 })).toBe('0000000');
+    expect(biases({ model_type: 'qwen3', head_dim: 16, attention_bias: true })).toBe('1111000');
+    expect(biases({ model_type: 'mistral', attention_bias: true })).toBe('0000000');
+  });
+
+  test('qwen3: head norms, head size of its own', () => {
+    const shape = parseConfig({ ...LLAMA, model_type: 'qwen3', head_dim: 24, tie_word_embeddings: true });
+    expect(shape.layers[0]!.qNorm).toBe('model.layers.0.self_attn.q_norm.weight');
+    expect(shape.layers[0]!.o).toMatchObject({ in: 96, out: 64 });
+    expect(shape.ropeFrequencies.length).toBe(12);
+    expect(shape.head).toBe(shape.embedding);
+    expect(parseConfig({ ...LLAMA, model_type: 'qwen3' }).headSize).toBe(128);
+  });
+
+  test('mistral is llama when its window does not hide anything', () => {
+    expect(parseConfig({ ...LLAMA, model_type: 'mistral', sliding_window: null }).family).toBe('llama');
+    expect(faultOf({ ...LLAMA, model_type: 'mistral', sliding_window: 256 })).toBe('ok');
+    expect(faultOf({ ...LLAMA, model_type: 'mistral', sliding_window: 64 })).toContain('sliding-window');
+  });
+});
+
+describe('rotary embeddings', () => {
+  const frequencies = (change: object) => parseConfig({ ...LLAMA, ...change }).ropeFrequencies;
+
+  test('theta from either key', () => {
+    expect(frequencies({})[4]).toBeCloseTo(10000 ** -0.5, 12);
+    expect(frequencies({ rope_theta: 500000 })[4]).toBeCloseTo(500000 ** -0.5, 12);
+    expect(frequencies({ rope_parameters: { rope_type: 'default', rope_theta: 500000 } })[4]).toBeCloseTo(
+      500000 ** -0.5,
+      12,
+    );
+  });
+
+  test('linear', () => {
+    const plain = frequencies({});
+    expect(frequencies({ rope_scaling: { type: 'linear', factor: 4 } })).toEqual(plain.map(f => f / 4));
+  });
+
+  test('llama3: short waves kept, long ones stretched, those between in between', () => {
+    const scaling = {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 64,
+    };
+    const plain = frequencies({});
+    for (const key of ['rope_scaling', 'rope_parameters']) {
+      const scaled = frequencies({ [key]: scaling });
+      plain.forEach((f, i) => {
+        const wave = (2 * Math.PI) / f;
+        const smooth = (64 / wave - 1) / 3;
+        const between = ((1 - smooth) * f) / 8 + smooth * f;
+        expect(scaled[i]).toBeCloseTo(wave < 16 ? f : wave > 64 ? f / 8 : between, 14);
+      });
+    }
+  });
+
+  test('other types are named', () => {
+    expect(faultOf({ ...LLAMA, rope_scaling: { rope_type: 'yarn', factor: 2 } })).toContain('`yarn`');
+    expect(faultOf({ ...LLAMA, rope_scaling: { type: 'dynamic', factor: 2 } })).toContain('`dynamic`');
+    expect(faultOf({ ...LLAMA, rope_scaling: { rope_type: 'linear' } })).toContain('needs `factor`');
+  });
+});
+
+describe('faults', () => {
+  const CASES: [change: unknown, text: string][] = [
+    [[], 'bad-config'],
+    [{ ...LLAMA, model_type: 'gpt2' }, 'unsupported-model: `config.json` has the architecture `gpt2`'],
+    [{ ...LLAMA, model_type: undefined }, 'unsupported-model: `config.json` has no `model_type`'],
+    [{ ...LLAMA, hidden_size: 0 }, '`hidden_size` must be a whole number from 1 to 131072; it is `0`'],
+    [{ ...LLAMA, hidden_size: 1e12 }, '`hidden_size` must be'],
+    [{ ...LLAMA, hidden_size: '64' }, 'it is `"64"`'],
+    [{ ...LLAMA, hidden_size: 64.5 }, '`hidden_size` must be'],
+    [
+      { ...LLAMA, vocab_size: undefined },
+      '`vocab_size` must be a whole number from 1 to 4194304; it is missing',
+    ],
+    [{ ...LLAMA, rms_norm_eps: -1 }, '`rms_norm_eps` must be a number above 0'],
+    [{ ...LLAMA, rope_scaling: { rope_type: 'linear', factor: 'x' } }, '`rope_scaling.factor` must be'],
+    [{ ...LLAMA, num_attention_heads: 3, num_key_value_heads: 3 }, 'cannot be shared by 3 heads'],
+    [{ ...LLAMA, num_key_value_heads: 3 }, '4 heads cannot share 3'],
+    [{ ...LLAMA, hidden_size: 66, head_dim: 16 }, 'unsupported-shape'],
+    [{ ...LLAMA, head_dim: 18 }, 'unsupported-shape'],
+    [{ ...LLAMA, hidden_act: 'gelu' }, 'the activation `gelu`'],
+    [{ ...LLAMA, quantization_config: { bits: 4 } }, 'quantised'],
+    [{ ...LLAMA, partial_rotary_factor: 0.5 }, 'partial_rotary_factor'],
+    [{ ...LLAMA, layer_types: ['full_attention', 'sliding_attention'] }, '`sliding_attention`'],
+    [
+      { ...LLAMA, model_type: 'qwen2', use_sliding_window: true, sliding_window: 64, max_window_layers: 1 },
+      'sliding-window',
+    ],
+    [
+      { ...LLAMA, model_type: 'qwen2', use_sliding_window: false, sliding_window: 64, max_window_layers: 1 },
+      'ok',
+    ],
+    [JSON.parse(`{"__proto__":{"x":1},"model_type":"llama"}`), '__proto__'],
+  ];
+  test.each(CASES)('%j', (json, text) => {
+    expect(faultOf(json)).toContain(text);
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
+  });
+});
