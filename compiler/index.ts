@@ -1,0 +1,106 @@
+/**
+ * The compiler: checked program + model shape → plan. Pure and deterministic; no file, process or GPU.
+ */
+import type { Diagnostic } from '../dsl/diagnostics/diagnostic.ts';
+import type { Program } from '../dsl/program.ts';
+import { assemble } from './assemble.ts';
+import { differentiate } from './differentiate.ts';
+import type { Draft, Source } from './graph.ts';
+import { Lowering, type Mode, type Sizes } from './lower.ts';
+import { ParameterSpace } from './parameters.ts';
+import { sha256 } from './plan/hash.ts';
+import type { ModelShape } from './plan/model.ts';
+import { requirements } from './plan/requirements.ts';
+import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
+import { select } from './select.ts';
+import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
+import { Store } from './store.ts';
+
+export interface CompileOptions {
+  /** Adds a program `logits` that leaves the logits of every target behind (verification). */
+  logits?: boolean;
+}
+
+export interface Compiled {
+  plan: Plan;
+  /** WGSL text by path inside the plan folder. */
+  files: Map<string, string>;
+}
+
+export type CompileResult = { compiled: Compiled; diagnostics: Diagnostic[] } | { compiled: undefined; diagnostics: Diagnostic[] };
+
+/** Sequences generated together when no `eval` block says otherwise, and tokens generated at most. */
+const DEFAULT_GENERATE = { batch: 8, maxTokens: 64 };
+
+/** Compiles a program for a model. Problems that need the model (targets, layers, ranks) come back as diagnostics. */
+export function compile(program: Program, shape: ModelShape, options: CompileOptions = {}): CompileResult {
+  const selection = select(program, shape);
+  if (selection.diagnostics.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: selection.diagnostics };
+
+  const store = new Store();
+  const parameters = new ParameterSpace(program.train);
+  const sizes = sizesOf(program, shape, options);
+  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin);
+  lowering.placeModel(shape, selection.placements);
+  lowering.declareAdapterBuffers();
+  const source: Source = { ...pick(program.model.origin), module: 'all adapters' };
+
+  const shared = sharedPrograms(lowering, source);
+  const forward = (mode: Mode): Draft[] => lowering.model(shape, mode).graph.drafts();
+  const train = lowering.model(shape, 'train');
+  const { input, gradient } = train.loss!;
+  const programs: [string, Draft[]][] = [
+    ['refresh', shared.refresh],
+    ['forward', [...train.graph.drafts(), ...shared.telemetry]],
+    ['backward', [...differentiate(train.graph, new Map([[input, gradient!]])), ...shared.finishBackward]],
+    ['optimizer', optimizerProgram(store, parameters, program.train.clip, source)],
+    ['evaluate', [...forward('evaluate'), ...shared.telemetry]],
+    ['prefill', forward('prefill')],
+    ['decode', forward('decode')],
+  ];
+  if (options.logits) programs.push(['logits', forward('logits')]);
+
+  const assembled = assemble(programs, store);
+  const { files, ...tables } = assembled;
+  const origins = [...tables.origins];
+  const layers = new Map(shape.layers.flatMap(l => [l.q, l.k, l.v, l.o, l.gate, l.up, l.down].map(m => [m.path, l.index])));
+  const plan: Plan = {
+    format: PLAN_FORMAT, version: PLAN_VERSION, name: program.file.replace(/^.*[\\/]/, '').replace(/\.mos$/, '') || 'plan',
+    sources: { program: sha256(JSON.stringify(program)), model: sha256(JSON.stringify(shape)) },
+    requires: requirements(tables.buffers, tables.programs, tables.kernels),
+    symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
+    context: sizes.context,
+    model: { path: program.model.path, family: shape.family, vocabulary: shape.vocabulary },
+    slots: selection.slots,
+    ...tables, origins,
+    groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
+    sites: siteTable(lowering.stacks, path => layers.get(path)!, s => origins.push(s) - 1),
+    training: training(program),
+    ...(program.data ? { data: datasetOf(program.data) } : {}),
+    evals: program.evals.map(({ name, paths, format, metric, maxTokens, batch, limit }) => ({
+      name, paths, format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }),
+    })),
+  };
+  return { compiled: { plan, files }, diagnostics: selection.diagnostics };
+}
+
+function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): Sizes {
+  const length = Math.min(program.data?.length ?? 512, shape.maxPositions);
+  const { batch } = program.train;
+  const generateRows = Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch);
+  const longest = Math.max(...program.evals.map(e => e.maxTokens), DEFAULT_GENERATE.maxTokens);
+  const context = Math.min(length + longest, shape.maxPositions);
+  const tokens = batch * length;
+  return { tokens, rows: batch, generateRows, context, logitRows: options.logits ? Math.max(tokens, generateRows) : generateRows };
+}
+
+function training({ train, data }: Program): Plan['training'] {
+  const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery } = train;
+  return { steps, batch, accumulate, length: data?.length ?? 512, schedule, seed, logEvery, validateEvery };
+}
+
+function datasetOf({ paths, format, length, validation, loss }: NonNullable<Program['data']>): Plan['data'] {
+  return { paths, format, length, validation, loss };
+}
+
+const pick = ({ file, line, column }: Program['model']['origin']) => ({ file, line, column });

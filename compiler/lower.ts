@@ -1,0 +1,271 @@
+/**
+ * Lowering: a model's configuration and the adapters placed on it become graphs of operations, one per program of
+ * the plan. Weights, parameters and persistent buffers are declared on the way; every graph refers to the same ones.
+ *
+ * Batches are packed: the rows of all activations are the tokens of all sequences, one after another, without
+ * padding. Which keys a token sees is data (`keys`, `queries`), so training, packing and cached generation share the
+ * same operations.
+ */
+import type { Span } from '../dsl/program.ts';
+import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
+import { type GainsPlaces, gains } from './operations/adapter.ts';
+import { attention, embedding, gatherRows, rmsNorm, splitHeads, squaredRadius, swiglu } from './operations/base.ts';
+import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
+import { linear, project } from './operations/linear.ts';
+import { floats, ParameterSpace, type SiteRegions } from './parameters.ts';
+import type { LayerShape, LinearShape, ModelShape } from './plan/model.ts';
+import { inputGroups } from './select.ts';
+import { layoutStack, type Placement, type Stack } from './site.ts';
+import type { Store } from './store.ts';
+
+/** A stack, its place in the trained state, and how many adapters come before it in the telemetry. */
+export interface PlacedStack {
+  stack: Stack;
+  regions: SiteRegions;
+  firstAdapter: number;
+  source: Source;
+}
+
+export interface Sizes {
+  /** Largest batches: tokens and sequences in training, sequences and cached positions in generation. */
+  tokens: number;
+  rows: number;
+  generateRows: number;
+  context: number;
+  /** Rows of logits that can be read back at a time. */
+  logitRows: number;
+}
+
+export type Mode = 'train' | 'evaluate' | 'logits' | 'prefill' | 'decode';
+
+const WORD = 4;
+
+export class Lowering {
+  readonly stacks: PlacedStack[] = [];
+  private adapterCount = 0;
+  /** Stacks by the paths of their modules. */
+  private readonly byModules = new Map<string, PlacedStack>();
+  private readonly origins: (path: string) => Source;
+  readonly store: Store;
+  readonly parameters: ParameterSpace;
+  readonly sizes: Sizes;
+  private readonly slots: number;
+
+  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span) {
+    this.store = store;
+    this.parameters = parameters;
+    this.sizes = sizes;
+    this.slots = slots;
+    this.origins = module => ({ file: fallback.file, line: fallback.line, column: fallback.column, module });
+    store.declare('frame', 'frame', 48);
+    store.declare('metrics', 'output', 64);
+    for (const name of ['ids', 'position', 'row', 'slot', 'target_index', 'target_of', 'labels']) {
+      store.declare(name, 'input', this.maxTokens * WORD);
+    }
+    for (const name of ['keys', 'queries']) store.declare(name, 'input', 2 * this.maxTokens * WORD);
+  }
+
+  /** Largest number of token rows any program sees. */
+  get maxTokens(): number {
+    const { tokens, generateRows, context } = this.sizes;
+    return Math.max(tokens, generateRows * context);
+  }
+
+  get maxRows(): number {
+    return Math.max(this.sizes.rows, this.sizes.generateRows, 1);
+  }
+
+  /** Lays out the stack of linears sharing an input and gives it its parameters; the first call per stack counts. */
+  placeStack(linears: LinearShape[], placements: Map<string, Placement[]>): PlacedStack {
+    const key = linears.map(l => l.path).join(' ');
+    const known = this.byModules.get(key);
+    if (known) return known;
+    const placed = linears.map(l => placements.get(l.path) ?? []);
+    const stack = layoutStack(this.stacks.length + 1, linears, placed);
+    const regions = this.parameters.place(stack);
+    const origin = stack.adapters[0]?.block.origin;
+    const source = { ...this.origins(linears[0].path), ...(origin ? { file: origin.file, line: origin.line, column: origin.column } : {}) };
+    const result = { stack, regions, firstAdapter: this.adapterCount, source };
+    this.adapterCount += stack.adapters.length;
+    this.stacks.push(result);
+    this.byModules.set(key, result);
+    return result;
+  }
+
+  /** Places every stack of a model; must run before the first graph, because buffer sizes depend on all of them. */
+  placeModel(shape: ModelShape, placements: Map<string, Placement[]>): void {
+    for (const layer of shape.layers) {
+      for (const group of inputGroups(layer)) if (group.some(l => placements.has(l.path))) this.placeStack(group, placements);
+    }
+  }
+
+  /** Declares what all adapters share, once every stack is placed. */
+  declareAdapterBuffers(): void {
+    const { store, parameters } = this;
+    const bytes = parameters.size * WORD;
+    store.declare('params', 'parameter', bytes);
+    store.declare('grads', 'gradient', bytes);
+    store.declare('moment1', 'moment', bytes);
+    store.declare('moment2', 'moment', bytes);
+    store.declare('gram', 'state', parameters.gramSize * WORD);
+    store.declare('gram_grad', 'state', parameters.gramSize * WORD);
+    store.declare('slot_scale', 'input', Math.max(this.slots, 1) * this.maxRows * WORD);
+    store.declare('routing', 'state', Math.max(this.routingOffset(this.stacks.length), 64) * WORD);
+    store.declare('stats', 'output', Math.max(this.adapterCount, 1) * 64 * WORD);
+  }
+
+  /** First float of the routing record of stack `index`, counted in `stacks`. */
+  routingOffset(index: number): number {
+    let offset = 0;
+    for (const { stack } of this.stacks.slice(0, index)) offset += align(stack.ldRoute * this.maxTokens, 64);
+    return offset;
+  }
+
+  /** y = x·Wᵀ + bias + adapters + residual for one stack of linears. */
+  adaptedLinear(
+    graph: Graph, x: Value, radius: (() => Value) | Value, linears: LinearShape[], placed: PlacedStack | undefined,
+    residual?: Value, base = true,
+  ): Value {
+    const weight = base ? this.weightOf(linears) : { rows: placed!.stack.n, n: placed!.stack.n };
+    const source = placed?.source ?? this.origins(linears[0].path);
+    if (!placed) return linear(graph, x, weight, undefined, residual, source);
+    const { stack, regions } = placed;
+    const projection = {
+      place: floats('params', regions.a, stack.aSize), gradient: floats('grads', regions.a, stack.aSize),
+      columns: stack.ldZ, dropout: stack.dropout, site: stack.index,
+    };
+    const z = project(graph, x, projection, source);
+    const norm = stack.curved ? (typeof radius === 'function' ? radius() : radius) : undefined;
+    const s = gains(graph, z, norm, stack, this.gainsPlaces(placed), this.maxRows, source);
+    const lowRank = {
+      s, modules: stack.modules, ldS: stack.ldS,
+      b: floats('params', regions.b, stack.bSize), bGradient: floats('grads', regions.b, stack.bSize),
+    };
+    return linear(graph, x, weight, lowRank, residual, source);
+  }
+
+  private gainsPlaces({ stack, regions, firstAdapter }: PlacedStack): GainsPlaces {
+    const routing = this.routingOffset(this.stacks.findIndex(s => s.stack === stack));
+    return {
+      gram: floats('gram', regions.gram, stack.gramSize), gramGradient: floats('gram_grad', regions.gram, stack.gramSize),
+      geometry: floats('params', regions.geometry, stack.geometrySize), geometryGradient: floats('grads', regions.geometry, stack.geometrySize),
+      slotScale: this.place('slot_scale'), rowOf: this.place('row'),
+      routing: floats('routing', routing, stack.ldRoute * this.maxTokens),
+      stats: floats('stats', firstAdapter * 64, stack.adapters.length * 64),
+    };
+  }
+
+  private place(name: string): Place {
+    return { buffer: name, offset: 0, bytes: this.store.buffers.get(name)!.bytes };
+  }
+
+  /** The stacked weight of linears that share an input: rows padded to 8 per module, columns to 4. */
+  private weightOf(linears: LinearShape[]): Weight {
+    const ld = align(linears[0].in, 4);
+    const n = linears.reduce((sum, l) => sum + align(l.out, 8), 0);
+    const name = linears.map(l => l.path).join('+');
+    let row = 0;
+    const parts = linears.map(l => {
+      const part = { tensor: `${l.path}.weight`, offset: row * ld, rows: l.out, columns: l.in, ld };
+      row += align(l.out, 8);
+      return part;
+    });
+    const place = this.store.declare(name, 'weight', n * ld * WORD, { kind: 'weights', parts });
+    if (!linears.some(l => l.bias)) return { place, rows: n, n };
+    row = 0;
+    const biases = linears.flatMap(l => {
+      const part = { tensor: `${l.path}.bias`, offset: row, rows: 1, columns: l.out, ld: align(l.out, 4) };
+      row += align(l.out, 8);
+      return l.bias ? [part] : [];
+    });
+    return { place, rows: n, n, bias: this.store.declare(`${name}.bias`, 'weight', n * WORD, { kind: 'weights', parts: biases }) };
+  }
+
+  private vector(tensors: string[], size: number): Place {
+    const ld = align(size, 4);
+    const parts = tensors.map((tensor, i) => ({ tensor, offset: i * ld, rows: 1, columns: size, ld }));
+    return this.store.declare(tensors.join('+'), 'weight', tensors.length * ld * WORD, { kind: 'weights', parts });
+  }
+
+  /** Builds the graph of one program over the whole model. */
+  model(shape: ModelShape, mode: Mode): { graph: Graph; loss?: Loss & { input: Value } } {
+    const graph = new Graph();
+    const { store } = this;
+    const rows = this.tokenRows(mode);
+    const cached = mode === 'prefill' || mode === 'decode';
+    const [ids, position, keys, queries, slot] = ['ids', 'position', 'keys', 'queries', 'slot'].map(name => this.place(name));
+    const positions = Math.max(this.sizes.context, this.sizes.tokens / Math.max(this.sizes.rows, 1));
+    const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, { kind: 'rope', frequencies: shape.ropeFrequencies, positions });
+    const ld = align(shape.hidden, 4);
+    const table = store.declare('embedding', 'weight', align(shape.vocabulary, 8) * ld * WORD, {
+      kind: 'weights', parts: [{ tensor: shape.embedding, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }],
+    });
+    let x = embedding(graph, ids, table, rows, shape.hidden, this.origins(shape.embedding));
+    for (const layer of shape.layers) {
+      const cache = cached ? { slot, kv: this.cacheOf(layer, shape) } : undefined;
+      x = this.layer(graph, x, layer, shape, { position, rope, keys, queries, cache, cached });
+    }
+    const targets: Rows = { symbol: 'targets', max: cached ? this.sizes.generateRows : rows.max };
+    const gathered = gatherRows(graph, x, this.place('target_index'), this.place('target_of'), targets, this.origins(shape.finalNorm));
+    const final = rmsNorm(graph, gathered, this.vector([shape.finalNorm], shape.hidden), shape.normEpsilon, this.origins(shape.finalNorm)).y;
+    const head: Weight = { place: this.headTable(shape, table, ld), rows: shape.vocabulary, n: logitColumns(shape.vocabulary) };
+    const source = this.origins(shape.head);
+    if (mode === 'train' || mode === 'evaluate') {
+      const loss = crossEntropy(graph, final, head, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source);
+      return { graph, loss: { ...loss, input: final } };
+    }
+    const logits = store.declare('logits', 'output', this.sizes.logitRows * head.n * WORD);
+    const next = store.declare('next', 'output', this.sizes.logitRows * WORD);
+    predict(graph, final, head, { logits, next }, source);
+    return { graph };
+  }
+
+  private headTable(shape: ModelShape, table: Place, ld: number): Place {
+    if (shape.head === shape.embedding) return table;
+    return this.store.declare('head', 'weight', align(shape.vocabulary, 8) * ld * WORD, {
+      kind: 'weights', parts: [{ tensor: shape.head, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }],
+    });
+  }
+
+  private tokenRows(mode: Mode): Rows {
+    const { tokens, generateRows, context } = this.sizes;
+    const max = mode === 'decode' ? generateRows : mode === 'prefill' ? generateRows * context : tokens;
+    return { symbol: 'tokens', max };
+  }
+
+  private cacheOf(layer: LayerShape, shape: ModelShape): Place {
+    const bytes = this.sizes.generateRows * this.sizes.context * 2 * shape.keyValueHeads * shape.headSize * WORD;
+    return this.store.declare(`cache.${layer.index}`, 'state', bytes);
+  }
+
+  private layer(graph: Graph, x: Value, layer: LayerShape, shape: ModelShape, c: LayerInputs): Value {
+    const placed = (linears: LinearShape[]) => this.byModules.get(linears.map(l => l.path).join(' '));
+    const source = this.origins(`model.layers.${layer.index}`);
+    const weight = (name: string) => this.vector([name], shape.hidden);
+    const [attentionIn, attentionOut, mlpIn, mlpOut] = inputGroups(layer);
+    const first = rmsNorm(graph, x, weight(layer.inputNorm), shape.normEpsilon, source);
+    const qkv = this.adaptedLinear(graph, first.y, first.radius, attentionIn, placed(attentionIn));
+    const norms = layer.qNorm && layer.kNorm ? this.vector([layer.qNorm, layer.kNorm], shape.headSize) : undefined;
+    const k = align(layer.q.out, 8);
+    const heads = splitHeads(
+      graph, { qkv, columns: { k, v: k + align(layer.k.out, 8) }, position: c.position, rope: c.rope, ...(norms ? { norms } : {}), ...(c.cache ? { cache: c.cache } : {}) },
+      shape, source,
+    );
+    const longest = c.cached ? this.sizes.context : Math.max(this.sizes.tokens / Math.max(this.sizes.rows, 1), 1);
+    const o = attention(graph, heads.q, heads.kv, { keys: c.keys, queries: c.queries, longest }, shape, source);
+    const mixed = this.adaptedLinear(graph, o, () => squaredRadius(graph, o, source), attentionOut, placed(attentionOut), x);
+    const second = rmsNorm(graph, mixed, weight(layer.postAttentionNorm), shape.normEpsilon, source);
+    const gateUp = this.adaptedLinear(graph, second.y, second.radius, mlpIn, placed(mlpIn));
+    const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source);
+    return this.adaptedLinear(graph, act, () => squaredRadius(graph, act, source), mlpOut, placed(mlpOut), mixed);
+  }
+}
+
+interface LayerInputs {
+  position: Place;
+  rope: Place;
+  keys: Place;
+  queries: Place;
+  cache?: { slot: Place; kv: Place } | undefined;
+  cached: boolean;
+}

@@ -1,0 +1,159 @@
+/**
+ * Frozen linear layers with their low-rank updates, in the rank-space form of MoSLoRA (arXiv 2602.14490):
+ *
+ *   z = mask∘x · Aᵀ            `project`, routers beneath
+ *   y = x·Wᵀ + bias + s·Bᵀ     `linear`, s = w_e·z_e from operations/adapter.ts
+ *
+ * and their adjoints; what adds up in the gradient of x is one kernel (`inputGradient`).
+ */
+import { kernel } from '../../kernels/index.ts';
+import type { ParamValue } from '../../kernels/spec.ts';
+import { type Draft, type Graph, matrix, type Place, type Projection, type Source, type Term, type Value, type Weight } from '../graph.ts';
+import type { StackedModule } from '../site.ts';
+import { tileGrid } from '../tiles.ts';
+
+/** Columns of y and s that belong to each module, as the kernels want them. */
+export function segments(modules: StackedModule[]): Record<string, ParamValue> {
+  const last = modules.at(-1)!;
+  return {
+    SEGMENTS: modules.length,
+    SEG_COLUMN: [...modules.map(m => m.column), last.column + last.columns],
+    SEG_S: modules.map(m => m.sColumn),
+    SEG_RANK: modules.map(m => m.rank),
+    SEG_B: modules.map(m => m.b),
+  };
+}
+
+/** All columns are one segment: without an adapter (rank 0), or one matrix of `rank` columns. */
+export const oneSegment = (columns: number, rank = 0): Record<string, ParamValue> => ({
+  SEGMENTS: 1, SEG_COLUMN: [0, columns], SEG_S: [0], SEG_RANK: [rank], SEG_B: [0],
+});
+
+/** Dropout as the kernels want it: a threshold on 32 random bits, and what kept elements are multiplied by. */
+function dropout(p: number): Record<string, ParamValue> {
+  return { DROPOUT: Math.round(p * 2 ** 32), KEEP_SCALE: 1 / (1 - p) };
+}
+
+/** The stacked projection z = mask∘x · Aᵀ. */
+export function project(graph: Graph, x: Value, projection: Projection, source: Source): Value {
+  const { columns, place, gradient, site } = projection;
+  const z = matrix('z', x.rows, columns, columns);
+  const masks = dropout(projection.dropout);
+  graph.add({
+    kind: 'project', inputs: [x], outputs: [z], trains: true,
+    emit: () => [{
+      spec: kernel('linear.forward'),
+      params: {
+        ROWS_ARE_TARGETS: false, LD_X: x.ld, N: columns, W_ROWS: columns, LD_Y: z.ld, LD_S: 4, HAS_BASE: true, HAS_BIAS: false,
+        HAS_RESIDUAL: false, CHUNKED_OUTPUT: false, ...oneSegment(columns), ...masks,
+      },
+      bindings: { x, w: place, y: z }, site: { index: site },
+      ...tileGrid('linear.forward', columns, x.rows.symbol),
+      flops: { symbol: x.rows.symbol, each: 2 * x.width * columns }, source,
+    }],
+    adjoint: tape => {
+      const dz = tape.gradient(z);
+      if (!dz) return;
+      tape.emit({
+        spec: kernel('linear.outer'),
+        params: { LD_A: dz.ld, LD_B: x.ld, ...oneSegment(columns, x.ld), ...masks },
+        bindings: { a: dz, b: x, out: gradient }, site: { index: site },
+        ...tileGrid('linear.outer', columns, x.ld),
+        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns }, source,
+      });
+      if (tape.wants(x)) tape.contribute(x, { kind: 'lowrank', dz, projection, source });
+    },
+  });
+  return z;
+}
+
+export interface LowRank {
+  s: Value;
+  modules: StackedModule[];
+  b: Place;
+  bGradient: Place;
+  /** Total width of s over the modules. */
+  ldS: number;
+}
+
+/** y = x·Wᵀ + bias + s·Bᵀ + residual. */
+export function linear(
+  graph: Graph, x: Value, weight: Weight, lowRank: LowRank | undefined, residual: Value | undefined, source: Source,
+): Value {
+  const { rows } = x;
+  const y = matrix('linear', rows, weight.n, weight.n);
+  const rank = lowRank ? lowRank.modules.reduce((sum, m) => sum + m.rank * m.columns, 0) : 0;
+  const seg = lowRank ? segments(lowRank.modules) : oneSegment(weight.n);
+  graph.add({
+    kind: 'linear', inputs: [x, ...(lowRank ? [lowRank.s] : []), ...(residual ? [residual] : [])], outputs: [y],
+    trains: lowRank !== undefined,
+    emit: () => [{
+      spec: kernel('linear.forward'),
+      params: {
+        ROWS_ARE_TARGETS: rows.symbol === 'targets', LD_X: x.ld, N: weight.n, W_ROWS: weight.rows, LD_Y: y.ld, LD_S: lowRank?.ldS ?? 4,
+        HAS_BASE: weight.place !== undefined, HAS_BIAS: weight.bias !== undefined, HAS_RESIDUAL: residual !== undefined,
+        CHUNKED_OUTPUT: false, ...seg, ...dropout(0),
+      },
+      bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.s, b: lowRank?.b, residual },
+      site: { index: 0 }, ...tileGrid('linear.forward', weight.n, rows.symbol),
+      flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank }, source,
+    }],
+    adjoint: tape => {
+      const dy = tape.gradient(y);
+      if (!dy) return;
+      if (lowRank) {
+        const { s, ldS } = lowRank;
+        const flops = { symbol: rows.symbol, each: 2 * rank };
+        const h = matrix('h', rows, ldS, ldS);
+        tape.emit({
+          spec: kernel('linear.output_grad'), params: { LD_DY: dy.ld, LD_S: ldS, ...seg }, bindings: { dy, b: lowRank.b, h },
+          ...tileGrid('linear.output_grad', ldS, rows.symbol), flops, source,
+        });
+        tape.contribute(s, { kind: 'value', value: h });
+        const widest = Math.max(...lowRank.modules.map(m => m.rank));
+        tape.emit({
+          spec: kernel('linear.outer'), params: { LD_A: dy.ld, LD_B: ldS, ...seg, ...dropout(0) },
+          bindings: { a: dy, b: s, out: lowRank.bGradient }, site: { index: 0 },
+          ...tileGrid('linear.outer', weight.n, widest), flops, source,
+        });
+      }
+      if (weight.place && tape.wants(x)) tape.contribute(x, { kind: 'matmul', dy, weight, source });
+      if (residual && tape.wants(residual)) tape.contribute(residual, { kind: 'value', value: dy });
+    },
+  });
+  return y;
+}
+
+type TermOf<K extends Term['kind']> = Extract<Term, { kind: K }>;
+
+export interface InputGradientParts {
+  matmul?: TermOf<'matmul'>;
+  lowrank?: TermOf<'lowrank'>;
+  /** Reads its coefficients from the same dz as `lowrank`. */
+  radial?: TermOf<'radial'>;
+  addend?: Value;
+  /** Cross-entropy chunks: dy holds only rows [start, start + limit). */
+  chunk?: { rowStart: number; rowLimit: number };
+}
+
+/** dx = dy·W + mask∘(dz·A) + x·Σ radial + addend, in one dispatch. */
+export function inputGradient(x: Value, out: Value, parts: InputGradientParts): Draft {
+  const { matmul, lowrank, radial, addend, chunk } = parts;
+  const dz = lowrank?.dz ?? radial?.dz;
+  const projection = lowrank?.projection;
+  const weight = matmul?.weight;
+  return {
+    spec: kernel('linear.input_grad'),
+    params: {
+      ROWS_ARE_TARGETS: x.rows.symbol === 'targets', N: weight?.rows ?? 4, LD_DY: matmul?.dy.ld ?? 4, LD_DX: out.ld,
+      SZ: projection?.columns ?? 4, LD_DZ: dz?.ld ?? 4, RADIALS: radial?.count ?? 0, RADIAL_COLUMN: radial?.column ?? 0,
+      HAS_BASE: matmul !== undefined, HAS_LOWRANK: lowrank !== undefined, HAS_ADDEND: addend !== undefined,
+      CHUNKED_INPUT: chunk !== undefined, ...dropout(projection?.dropout ?? 0),
+    },
+    bindings: { dx: out, dy: matmul?.dy, w: weight?.place, dz, a: projection?.place, x: radial && x, addend },
+    site: { index: projection?.site ?? 0, ...chunk },
+    ...tileGrid('linear.input_grad', out.ld, chunk ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit } : x.rows.symbol),
+    flops: { symbol: x.rows.symbol, each: 2 * x.width * ((weight?.rows ?? 0) + (projection?.columns ?? 0)) },
+    source: (matmul ?? lowrank)!.source,
+  };
+}

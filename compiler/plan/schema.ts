@@ -1,0 +1,240 @@
+/**
+ * The plan: everything needed to train and run one program on any WebGPU device, as data. Written by the compiler,
+ * read by the executor, which knows nothing else. Format version 0: free to change until it is declared stable.
+ *
+ * Units: offsets and sizes of views are bytes, offsets inside parameter tables are floats (4 bytes), spans are
+ * 1-based lines and columns. Matrices are row-major f32 with a leading dimension that is a multiple of 4 floats.
+ */
+import { z } from 'zod';
+
+export const PLAN_FORMAT = 'mosplan';
+export const PLAN_VERSION = 0;
+
+const count = z.int().min(0).max(2 ** 48);
+const positive = z.int().min(1).max(2 ** 48);
+const word = z.int().min(0).max(0xffffffff);
+const name = z.string().min(1).max(512);
+
+/** A size known only at run time. Actual values are set per batch and never exceed the declared maximum. */
+export const symbolSchema = z.enum(['tokens', 'targets', 'rows']);
+
+/** `ceil(multiply · min(max(symbol − minus, 0), limit) / divide)`, or a plain integer. */
+export const sizeSchema = z.union([
+  count,
+  z.strictObject({
+    symbol: symbolSchema,
+    multiply: positive,
+    divide: positive,
+    minus: count.optional(),
+    limit: positive.optional(),
+  }),
+]);
+
+/** Where a dispatch comes from: a place in the `.mos` text and the module it serves. */
+export const originSchema = z.strictObject({
+  file: z.string().max(4096),
+  line: count,
+  column: count,
+  module: z.string().max(512),
+});
+
+/** How the bytes of a buffer come to be. Exactly one per role that has content before the first dispatch. */
+export const contentSchema = z.discriminatedUnion('kind', [
+  /** Tensors of the checkpoint copied row by row as f32: row r of `tensor` goes to float `offset + r·ld`. */
+  z.strictObject({
+    kind: z.literal('weights'),
+    parts: z.array(z.strictObject({ tensor: name, offset: count, rows: positive, columns: positive, ld: positive })).min(1),
+  }),
+  z.strictObject({ kind: z.literal('words'), values: z.array(word) }),
+  /** One word per 16 floats of the parameter buffer: its optimiser group, from `groupRuns`. */
+  z.strictObject({ kind: z.literal('groups') }),
+  /** Row p: cos(p·f_i) for every frequency, then sin(p·f_i), computed in f64. */
+  z.strictObject({ kind: z.literal('rope'), frequencies: z.array(z.number().finite()), positions: positive }),
+]);
+
+export const bufferSchema = z.strictObject({
+  name,
+  /**
+   * weight, constant: filled once from `content`. parameter, gradient, moment: the trained state. input: written by
+   * the host per batch. frame: the uniform of kernels/common/frame.wgsl. scratch: reused by liveness. state: survives
+   * between programs (caches, Gram matrices, routing records). output: read back by the host.
+   */
+  role: z.enum(['weight', 'constant', 'parameter', 'gradient', 'moment', 'input', 'frame', 'scratch', 'state', 'output']),
+  bytes: positive,
+  content: contentSchema.optional(),
+});
+
+export const viewSchema = z.strictObject({ buffer: count, offset: count, bytes: positive });
+
+export const bindingSchema = z.strictObject({
+  name,
+  access: z.enum(['uniform', 'read', 'write', 'read_write']),
+});
+
+export const kernelSchema = z.strictObject({
+  /** `linear.forward`, as in kernels/README.md. */
+  name,
+  /** Path of the WGSL file inside the plan folder; its base name is the hash. */
+  file: z.string().regex(/^kernels\/[a-z0-9_.-]+\.wgsl$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  entry: z.literal('main'),
+  bindings: z.array(bindingSchema).min(1).max(16),
+});
+
+/** One way to run a dispatch. The first variant of every dispatch runs on default WebGPU limits in f32. */
+export const variantSchema = z.strictObject({
+  kernel: count,
+  grid: z.tuple([sizeSchema, sizeSchema, sizeSchema]),
+  /** Chosen automatically only on hardware adapters. */
+  hardware: z.boolean().optional(),
+  features: z.array(z.string().max(64)).optional(),
+});
+
+export const dispatchSchema = z.strictObject({
+  variants: z.array(variantSchema).min(1),
+  bindings: z.array(viewSchema).min(1),
+  origin: count,
+  /** Floating-point operations: `each` per unit of `symbol` (plain total when absent). */
+  flops: z.strictObject({ symbol: symbolSchema.optional(), each: z.number().min(0) }),
+});
+
+export const groupSchema = z.strictObject({
+  name,
+  kind: z.enum(['frozen', 'adamw', 'sgd']),
+  lr: z.number().min(0),
+  weightDecay: z.number().min(0),
+  beta1: z.number().min(0).lt(1),
+  beta2: z.number().min(0).lt(1),
+  eps: z.number().min(0),
+  /** Clamp of the stored value after each step. */
+  min: z.number().finite().nullable(),
+  max: z.number().finite().nullable(),
+});
+
+export const parameterSchema = z.strictObject({
+  /** Name in adapter files, e.g. `model.layers.0.self_attn.q_proj.experts.0.A`. */
+  name,
+  kind: z.enum(['A', 'B', 'router', 'curvature', 'scale']),
+  adapter: name,
+  module: name,
+  expert: count.optional(),
+  /** First float in the parameter buffer, shape, and floats between rows. */
+  offset: count,
+  rows: positive,
+  columns: positive,
+  ld: positive,
+  group: count,
+  init: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('uniform'), bound: z.number().positive() }),
+    z.strictObject({ kind: z.literal('normal'), std: z.number().positive() }),
+    z.strictObject({ kind: z.literal('constant'), value: z.number().finite() }),
+  ]),
+});
+
+/** One adapted module: where its telemetry lies and how to read it. Stats blocks are 64 floats, in this order. */
+export const siteSchema = z.strictObject({
+  adapter: name,
+  module: name,
+  layer: count,
+  /** Index of the slot in `slots`: adapters are switched per row by name. */
+  slot: count,
+  aux: z.number().min(0),
+  z: z.number().min(0),
+  topK: positive,
+  experts: z.array(
+    z.strictObject({
+      space: z.string().max(64),
+      map: z.string().max(64).optional(),
+      rank: positive,
+      scale: z.number().positive(),
+      /** Float offset of the stored curvature in the parameter buffer, how it is stored, and whether it is learned. */
+      curvature: z
+        .strictObject({ offset: count, stored: z.enum(['log-negative', 'log-positive', 'plain']), learned: z.boolean() })
+        .optional(),
+    }),
+  ),
+  origin: count,
+});
+
+export const trainingSchema = z.strictObject({
+  steps: positive,
+  batch: positive,
+  accumulate: positive,
+  length: positive,
+  schedule: z.strictObject({
+    kind: z.enum(['constant', 'linear', 'cosine']),
+    warmup: z.number().min(0).max(1),
+    floor: z.number().min(0).max(1),
+  }),
+  seed: z.int().min(0).max(2 ** 32 - 1),
+  logEvery: positive,
+  validateEvery: count,
+});
+
+export const datasetSchema = z.strictObject({
+  paths: z.array(z.string().max(4096)).min(1),
+  format: z.enum(['auto', 'alpaca', 'messages', 'completion']),
+});
+
+export const planSchema = z.strictObject({
+  format: z.literal(PLAN_FORMAT),
+  version: z.literal(PLAN_VERSION),
+  name,
+  /** sha256 of the program as checked, and of the model's configuration. */
+  sources: z.strictObject({ program: z.string(), model: z.string() }),
+  requires: z.strictObject({
+    features: z.array(z.string()),
+    /** Limits beyond WebGPU's defaults. */
+    limits: z.record(z.string(), positive),
+    bytes: positive,
+  }),
+  symbols: z.strictObject({ tokens: positive, targets: positive, rows: positive }),
+  /** Longest sequence a generation cache holds. */
+  context: count,
+  /** Folder of the base checkpoint as given, absent for an adapter alone. */
+  model: z.strictObject({ path: z.string(), family: z.string(), vocabulary: positive }).optional(),
+  slots: z.array(name),
+  buffers: z.array(bufferSchema),
+  kernels: z.array(kernelSchema),
+  origins: z.array(originSchema),
+  programs: z.record(z.string(), z.array(dispatchSchema)),
+  /** Fixed roles by name: which buffer is what. */
+  groups: z.array(groupSchema),
+  /** Group of every 16 floats of the parameter buffer: runs of [group, blocks]. */
+  groupRuns: z.array(z.tuple([count, positive])),
+  parameters: z.array(parameterSchema),
+  sites: z.array(siteSchema),
+  training: trainingSchema.optional(),
+  data: datasetSchema.extend({ validation: z.number(), loss: z.enum(['response', 'all']), length: positive }).optional(),
+  evals: z.array(
+    datasetSchema.extend({
+      name,
+      metric: z.literal('exact'),
+      maxTokens: positive,
+      batch: positive,
+      limit: positive.optional(),
+    }),
+  ),
+});
+
+export type Plan = z.infer<typeof planSchema>;
+export type PlanBuffer = z.infer<typeof bufferSchema>;
+export type PlanKernel = z.infer<typeof kernelSchema>;
+export type Dispatch = z.infer<typeof dispatchSchema>;
+export type Variant = z.infer<typeof variantSchema>;
+export type View = z.infer<typeof viewSchema>;
+export type Size = z.infer<typeof sizeSchema>;
+export type SizeSymbol = z.infer<typeof symbolSchema>;
+export type Origin = z.infer<typeof originSchema>;
+export type Group = z.infer<typeof groupSchema>;
+export type PlanParameter = z.infer<typeof parameterSchema>;
+export type Site = z.infer<typeof siteSchema>;
+export type Content = z.infer<typeof contentSchema>;
+export type Training = z.infer<typeof trainingSchema>;
+
+/** Value of a size for the given symbols, as the executor and the reports compute it. */
+export function evaluate(size: Size, symbols: Record<SizeSymbol, number>): number {
+  if (typeof size === 'number') return size;
+  const count = Math.min(Math.max(symbols[size.symbol] - (size.minus ?? 0), 0), size.limit ?? Infinity);
+  return Math.ceil((size.multiply * count) / size.divide);
+}

@@ -1,0 +1,115 @@
+/** Programs and tables that concern all adapters of a plan at once: Gram matrices, telemetry, the optimiser. */
+import { kernel } from '../kernels/index.ts';
+import type { Draft, Place, Source } from './graph.ts';
+import type { Lowering, PlacedStack } from './lower.ts';
+import { expertScale } from './operations/adapter.ts';
+import { GROUP_BLOCK, type ParameterSpace, storedAs } from './parameters.ts';
+import type { Site } from './plan/schema.ts';
+import type { Store } from './store.ts';
+
+/** Workgroups that sum squares of the gradient; their partial sums are added in a fixed order. */
+const PARTIALS = 256;
+
+const whole = (store: Store, name: string): Place => ({ buffer: name, offset: 0, bytes: store.buffers.get(name)!.bytes });
+
+/** Curved experts of all stacks, as rows of the Gram table: b offset, ld, column, rank, rows, gram offset. */
+function gramRows(stacks: PlacedStack[]): number[][] {
+  return stacks.flatMap(({ stack, regions }) =>
+    stack.adapters.flatMap(adapter => {
+      const module = stack.modules[adapter.module];
+      return adapter.experts
+        .filter(e => e.expert.space !== 'euclid')
+        .map(e => [regions.b + module.b, module.rank, e.column - module.sColumn, e.expert.rank, module.linear.out, regions.gram + e.gram, 0, 0]);
+    }),
+  );
+}
+
+export interface SharedPrograms {
+  /** G_e = B_eᵀB_e: after every change of the parameters. */
+  refresh: Draft[];
+  /** After the forward pass, before the backward pass. */
+  telemetry: Draft[];
+  /** At the end of the backward pass: dB_e += 2 B_e dG_e. */
+  finishBackward: Draft[];
+}
+
+export function sharedPrograms(lowering: Lowering, source: Source): SharedPrograms {
+  const { store, stacks } = lowering;
+  const rows = gramRows(stacks);
+  const programs: SharedPrograms = { refresh: [], telemetry: [], finishBackward: [] };
+  if (rows.length > 0) {
+    const table = store.declare('gram_table', 'constant', rows.length * 32, { kind: 'words', values: rows.flat() });
+    const most = Math.max(...rows.map(r => r[4]));
+    const flops = { each: rows.reduce((sum, r) => sum + 2 * r[4] * r[3] ** 2, 0) };
+    const params = { EXPERTS: rows.length };
+    programs.refresh.push({
+      spec: kernel('gram.forward'), params, bindings: { params: whole(store, 'params'), table, gram: whole(store, 'gram') },
+      grid: [rows.length, 1, 1], flops, source,
+    });
+    programs.finishBackward.push({
+      spec: kernel('gram.backward'), params,
+      bindings: { params: whole(store, 'params'), table, gram_grad: whole(store, 'gram_grad'), grads: whole(store, 'grads') },
+      grid: [Math.ceil(most / 64), rows.length, 1], flops, source,
+    });
+  }
+  if (stacks.length > 0) {
+    const values = stacks.flatMap(({ stack }, i) =>
+      stack.adapters.flatMap(a => [lowering.routingOffset(i), stack.ldRoute, a.routeColumn, a.experts.length, a.block.router?.k ?? 1, 0, 0, 0]),
+    );
+    programs.telemetry.push({
+      spec: kernel('routing.stats'), params: {},
+      bindings: {
+        routing: whole(store, 'routing'), stats: whole(store, 'stats'),
+        table: store.declare('routing_table', 'constant', values.length * 4, { kind: 'words', values }),
+      },
+      grid: [values.length / 8, 1, 1], flops: { symbol: 'tokens', each: values.length }, source,
+    });
+  }
+  return programs;
+}
+
+/** Global norm, finiteness, then one step over every parameter. Rates come from `groups`, written per step. */
+export function optimizerProgram(store: Store, parameters: ParameterSpace, clip: number, source: Source): Draft[] {
+  const count = parameters.size;
+  const [params, grads, moment1, moment2] = ['params', 'grads', 'moment1', 'moment2'].map(n => whole(store, n));
+  const partial = store.declare('norm_partial', 'state', 2 * PARTIALS * 4);
+  const control = store.declare('control', 'output', 16);
+  const groups = store.declare('groups', 'input', parameters.groups.length * 48);
+  const groupOf = store.declare('group_of_block', 'constant', (count / GROUP_BLOCK) * 4, { kind: 'groups' });
+  return [
+    {
+      spec: kernel('optimizer.norm_partial'), params: { COUNT: count, PARTIALS }, bindings: { grads, partial },
+      grid: [PARTIALS, 1, 1], flops: { each: 2 * count }, source,
+    },
+    {
+      spec: kernel('optimizer.norm_final'), params: { PARTIALS, MAX_NORM: clip }, bindings: { partial, control },
+      grid: [1, 1, 1], flops: { each: PARTIALS }, source,
+    },
+    {
+      spec: kernel('optimizer.step'), params: { COUNT: count },
+      bindings: { params, grads, moment1, moment2, group_of_block: groupOf, groups, control },
+      grid: [Math.ceil(count / 4 / 64), 1, 1], flops: { each: 12 * count }, source,
+    },
+  ];
+}
+
+/** One entry per adapted module, in the order of the stats blocks. */
+export function siteTable(stacks: PlacedStack[], layerOf: (path: string) => number, originOf: (source: Source) => number): Site[] {
+  return stacks.flatMap(({ stack, regions, source }) =>
+    stack.adapters.map((adapter, i): Site => {
+      const { block, slot, module } = adapter;
+      const { path } = stack.modules[module].linear;
+      return {
+        adapter: block.name, module: path, layer: layerOf(path), slot,
+        aux: block.router?.aux ?? 0, z: block.router?.z ?? 0, topK: block.router?.k ?? 1,
+        experts: adapter.experts.map(({ expert, geometry }) => ({
+          space: expert.space, ...(expert.map ? { map: expert.map } : {}), rank: expert.rank, scale: expertScale(stack, i, expert),
+          ...(expert.curvature
+            ? { curvature: { offset: regions.geometry + geometry, stored: storedAs(expert.space), learned: expert.curvature.kind === 'learn' } }
+            : {}),
+        })),
+        origin: originOf({ ...source, line: block.origin.line, column: block.origin.column, module: path }),
+      };
+    }),
+  );
+}

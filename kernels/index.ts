@@ -1,0 +1,33 @@
+/** All kernels by name. */
+import * as argmax from './argmax/spec.ts';
+import * as attention from './attention/spec.ts';
+import * as crossEntropy from './cross_entropy/spec.ts';
+import * as embedding from './embedding/spec.ts';
+import * as gains from './gains/spec.ts';
+import * as gram from './gram/spec.ts';
+import * as heads from './heads/spec.ts';
+import * as linear from './linear/spec.ts';
+import * as optimizer from './optimizer/spec.ts';
+import * as radius from './radius/spec.ts';
+import * as reduce from './reduce/spec.ts';
+import * as rmsnorm from './rmsnorm/spec.ts';
+import * as routing from './routing/spec.ts';
+import * as rows from './rows/spec.ts';
+import type { KernelSpec } from './spec.ts';
+import * as swiglu from './swiglu/spec.ts';
+
+const rooms = [argmax, attention, crossEntropy, embedding, gains, gram, heads, linear, optimizer, radius, reduce, rmsnorm, routing, rows, swiglu];
+
+export const KERNELS: ReadonlyMap<string, KernelSpec> = new Map(
+  rooms.flatMap(room => (Object.values(room) as unknown[]).filter(isSpec).map(spec => [spec.name, spec])),
+);
+
+export function kernel(name: string): KernelSpec {
+  const spec = KERNELS.get(name);
+  if (!spec) throw new Error(`bug: there is no kernel ${name}`);
+  return spec;
+}
+
+function isSpec(value: unknown): value is KernelSpec {
+  return typeof value === 'object' && value !== null && 'wgsl' in value && 'bindings' in value;
+}

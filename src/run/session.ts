@@ -1,0 +1,109 @@
+/**
+ * One optimiser step after another over a plan: writes batches and rates, replays the programs, reads back what a
+ * person wants to see. Where the batches come from, and what is done with the numbers, is `train.ts`.
+ */
+import type { Plan } from '../../compiler/plan/schema.ts';
+import type { PackedBatch } from '../data/batches.ts';
+import type { Executor, Frame, Symbols } from './executor.ts';
+import { groupTable } from './schedule.ts';
+import { balanceLoss, STATS_FLOATS } from './telemetry.ts';
+
+export interface StepResult {
+  /** Mean cross-entropy in nats per target over the whole step, without the balance loss. */
+  loss: number;
+  /** Σ over adapters of aux · balance, mean over micro-batches. */
+  balance: number;
+  /** Global gradient norm before clipping; NaN when the gradient is not finite. */
+  norm: number;
+  /** Non-finite words in the gradient: the step was skipped when there are any. */
+  notFinite: number;
+  tokens: number;
+  targets: number;
+  /** Telemetry of the last micro-batch: 64 floats per site. */
+  stats: Float32Array;
+}
+
+export class Session {
+  readonly executor: Executor;
+  private readonly plan: Plan;
+  /** Optimiser steps that changed the parameters: what bias correction counts. */
+  updates = 0;
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+    this.plan = executor.plan;
+  }
+
+  /** Sets parameters and clears the moments; adapters are all switched on. */
+  start(parameters: Float32Array): void {
+    this.executor.write('params', parameters);
+    this.executor.clear('moment1', 'moment2');
+    this.updates = 0;
+    switchAdapters(this.executor, new Set(this.plan.slots));
+  }
+
+  /** One optimiser step over its micro-batches. `factor` scales every learning rate. */
+  async step(batches: PackedBatch[], factor: number, step: number, seed: number): Promise<StepResult> {
+    const { executor, plan } = this;
+    const targets = batches.reduce((sum, b) => sum + b.targets, 0);
+    const tokens = batches.reduce((sum, b) => sum + b.tokens, 0);
+    const frame: Frame = { seed, step, micro: 0, training: true, lossScale: 1 / targets, auxScale: 1 / batches.length };
+    executor.clear('grads', 'metrics');
+    executor.write('groups', groupTable(plan.groups, factor, this.updates));
+    const telemetry: Promise<Float32Array>[] = [];
+    for (const [micro, batch] of batches.entries()) {
+      writeBatch(executor, batch);
+      const programs = micro === 0 ? ['refresh', 'forward', 'backward'] : ['forward', 'backward'];
+      await executor.run(programs, symbolsOf(batch), { ...frame, micro });
+      telemetry.push(executor.read('stats', Math.max(plan.sites.length, 1) * STATS_FLOATS));
+    }
+    await executor.run(['optimizer'], symbolsOf(batches[0]), frame);
+    const [metrics, control, ...stats] = await Promise.all([executor.read('metrics', 1), executor.read('control', 4), ...telemetry]);
+    const notFinite = control[2];
+    const ok = notFinite === 0 && Number.isFinite(control[0]);
+    if (ok) this.updates++;
+    const balance = stats.reduce((sum, s) => sum + balanceLoss(plan, s), 0) / batches.length;
+    return { loss: metrics[0], balance, norm: ok ? control[0] : Number.NaN, notFinite, tokens, targets, stats: stats.at(-1)! };
+  }
+
+  /** Mean cross-entropy over batches, without dropout or noise. */
+  async validate(batches: Iterable<PackedBatch>): Promise<number> {
+    const { executor } = this;
+    let sum = 0;
+    let targets = 0;
+    await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
+    for (const batch of batches) {
+      executor.clear('metrics');
+      writeBatch(executor, batch);
+      await executor.run(['evaluate'], symbolsOf(batch), EVALUATION);
+      sum += (await executor.read('metrics', 1))[0];
+      targets += batch.targets;
+    }
+    return sum / targets;
+  }
+
+  parameters(): Promise<Float32Array> {
+    return this.executor.read('params', this.plan.buffers.find(b => b.name === 'params')!.bytes / 4);
+  }
+}
+
+/** A frame in which nothing is random and losses are plain sums. */
+export const EVALUATION: Frame = { seed: 0, step: 0, micro: 0, training: false, lossScale: 1, auxScale: 1 };
+
+export function symbolsOf({ tokens, targets, rows }: PackedBatch): Symbols {
+  return { tokens, targets, rows };
+}
+
+export function writeBatch(executor: Executor, batch: PackedBatch): void {
+  const { ids, position, row, keys, queries, targetIndex, targetOf, labels } = batch;
+  const inputs = { ids, position, row, keys, queries, target_index: targetIndex, target_of: targetOf, labels };
+  for (const [name, data] of Object.entries(inputs)) if (data.length > 0) executor.write(name, data);
+}
+
+/** Switches named adapters on or off for every row. */
+export function switchAdapters(executor: Executor, on: ReadonlySet<string>): void {
+  const { slots, symbols } = executor.plan;
+  const scale = new Float32Array(Math.max(slots.length, 1) * symbols.rows);
+  slots.forEach((name, slot) => scale.fill(on.has(name) ? 1 : 0, slot * symbols.rows, (slot + 1) * symbols.rows));
+  executor.write('slot_scale', scale);
+}
