@@ -84,7 +84,7 @@ export class Names {
     for (const { name, used } of this.constants.values()) {
       if (!used && name.span.file === file) {
         this.report.add('unused-constant', name.span, `constant \`${name.text}\` is never used`, {
-          help: 'remove it, or use it as `$' + name.text + '`',
+          help: `remove it, or use it: \`$${name.text}\``,
         });
       }
     }
@@ -146,19 +146,24 @@ export function gather(
 
   const use = (from: string, { text, span }: Name): void => {
     const refused = refusal(text);
-    if (refused) return report.add('bad-use-path', span, refused.message, { help: refused.help });
+    if (refused) {
+      report.add('bad-use-path', span, refused.message, { help: refused.help });
+      return;
+    }
     const target = join(folderOf(from), text);
     if (!within(files.root, target)) {
-      return report.add('use-outside-root', span, `\`${text}\` leads out of the project`, {
+      report.add('use-outside-root', span, `\`${text}\` leads out of the project`, {
         help: 'move the file into the project',
       });
+      return;
     }
     if (open.includes(target)) {
       const chain = [...open.slice(open.indexOf(target)), target].join(' → ');
-      return report.add('use-cycle', span, `\`${target}\` uses itself`, {
+      report.add('use-cycle', span, `\`${target}\` uses itself`, {
         notes: [chain],
         help: 'remove one `use` of the circle',
       });
+      return;
     }
     if (done.has(target)) return;
     done.add(target);

@@ -72,7 +72,7 @@ const BlockComment = createToken({
 });
 const OpenComment = createToken({
   name: 'OpenComment',
-  pattern: /\/\*[^]*/,
+  pattern: /\/\*[\s\S]*/,
   group: 'comments',
   line_breaks: true,
 });
