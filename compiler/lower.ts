@@ -122,21 +122,27 @@ export class Lowering {
   }
 
   /** y = x·Wᵀ + bias + adapters + residual for one stack of linears. */
-  adaptedLinear(
-    graph: Graph, x: Value, radius: (() => Value) | Value, linears: LinearShape[], placed: PlacedStack | undefined,
-    residual?: Value, base = true,
-  ): Value {
-    const weight = base ? this.weightOf(linears) : { rows: placed!.stack.n, n: placed!.stack.n };
-    const source = placed?.source ?? this.origins(linears[0].path);
-    if (!placed) return linear(graph, x, weight, undefined, residual, source);
-    const { stack, regions } = placed;
+  private adaptedLinear(graph: Graph, x: Value, radius: () => Value, linears: LinearShape[], residual?: Value): Value {
+    const placed = this.byModules.get(linears.map(l => l.path).join(' '));
+    const weight = this.weightOf(linears);
+    if (placed) return this.adapted(graph, x, radius, weight, placed, residual);
+    return linear(graph, x, weight, undefined, residual, this.origins(linears[0].path));
+  }
+
+  /** Δy of a stack without its frozen weights. */
+  adapterAlone(graph: Graph, x: Value, placed: PlacedStack): Value {
+    const { n } = placed.stack;
+    return this.adapted(graph, x, () => squaredRadius(graph, x, placed.source), { rows: n, n }, placed);
+  }
+
+  private adapted(graph: Graph, x: Value, radius: () => Value, weight: Weight, placed: PlacedStack, residual?: Value): Value {
+    const { stack, regions, source } = placed;
     const projection = {
       place: floats('params', regions.a, stack.aSize), gradient: floats('grads', regions.a, stack.aSize),
       columns: stack.ldZ, dropout: stack.dropout, site: stack.index,
     };
     const z = project(graph, x, projection, source);
-    const norm = stack.curved ? (typeof radius === 'function' ? radius() : radius) : undefined;
-    const s = gains(graph, z, norm, stack, this.gainsPlaces(placed), this.maxRows, source);
+    const s = gains(graph, z, stack.curved ? radius() : undefined, stack, this.gainsPlaces(placed), this.maxRows, source);
     const lowRank = {
       s, modules: stack.modules, ldS: stack.ldS,
       b: floats('params', regions.b, stack.bSize), bGradient: floats('grads', regions.b, stack.bSize),
@@ -239,25 +245,21 @@ export class Lowering {
   }
 
   private layer(graph: Graph, x: Value, layer: LayerShape, shape: ModelShape, c: LayerInputs): Value {
-    const placed = (linears: LinearShape[]) => this.byModules.get(linears.map(l => l.path).join(' '));
     const source = this.origins(`model.layers.${layer.index}`);
     const weight = (name: string) => this.vector([name], shape.hidden);
     const [attentionIn, attentionOut, mlpIn, mlpOut] = inputGroups(layer);
     const first = rmsNorm(graph, x, weight(layer.inputNorm), shape.normEpsilon, source);
-    const qkv = this.adaptedLinear(graph, first.y, first.radius, attentionIn, placed(attentionIn));
+    const qkv = this.adaptedLinear(graph, first.y, () => first.radius, attentionIn);
     const norms = layer.qNorm && layer.kNorm ? this.vector([layer.qNorm, layer.kNorm], shape.headSize) : undefined;
     const k = align(layer.q.out, 8);
-    const heads = splitHeads(
-      graph, { qkv, columns: { k, v: k + align(layer.k.out, 8) }, position: c.position, rope: c.rope, ...(norms ? { norms } : {}), ...(c.cache ? { cache: c.cache } : {}) },
-      shape, source,
-    );
+    const heads = splitHeads(graph, { qkv, columns: { k, v: k + align(layer.k.out, 8) }, position: c.position, rope: c.rope, norms, cache: c.cache }, shape, source);
     const longest = c.cached ? this.sizes.context : Math.max(this.sizes.tokens / Math.max(this.sizes.rows, 1), 1);
     const o = attention(graph, heads.q, heads.kv, { keys: c.keys, queries: c.queries, longest }, shape, source);
-    const mixed = this.adaptedLinear(graph, o, () => squaredRadius(graph, o, source), attentionOut, placed(attentionOut), x);
+    const mixed = this.adaptedLinear(graph, o, () => squaredRadius(graph, o, source), attentionOut, x);
     const second = rmsNorm(graph, mixed, weight(layer.postAttentionNorm), shape.normEpsilon, source);
-    const gateUp = this.adaptedLinear(graph, second.y, second.radius, mlpIn, placed(mlpIn));
+    const gateUp = this.adaptedLinear(graph, second.y, () => second.radius, mlpIn);
     const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source);
-    return this.adaptedLinear(graph, act, () => squaredRadius(graph, act, source), mlpOut, placed(mlpOut), mixed);
+    return this.adaptedLinear(graph, act, () => squaredRadius(graph, act, source), mlpOut, mixed);
   }
 }
 

@@ -104,9 +104,9 @@ export interface HeadsInput {
   position: Place;
   rope: Place;
   /** [2, headSize]: weights of the q and k norms; absent for models without. */
-  norms?: Place;
+  norms: Place | undefined;
   /** Generation: rows of the cache that receive k and v, and the cache itself. */
-  cache?: { slot: Place; kv: Place };
+  cache: { slot: Place; kv: Place } | undefined;
 }
 
 /** Splits a stacked qkv into q and kv, norms each head where the model does, rotates q and k. */
