@@ -3,7 +3,7 @@ import type { KernelSpec } from '../spec.ts';
 
 export const attentionForward: KernelSpec = {
   name: 'attention.forward',
-  wgsl: source('common/frame', 'attention/forward'),
+  wgsl: source('common/frame', 'attention/ranges', 'attention/forward'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'q', access: 'read' },
@@ -16,7 +16,7 @@ export const attentionForward: KernelSpec = {
 
 export const attentionBackwardQ: KernelSpec = {
   name: 'attention.backward_q',
-  wgsl: source('common/frame', 'attention/backward_q'),
+  wgsl: source('common/frame', 'attention/ranges', 'attention/backward_q'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'q', access: 'read' },
@@ -32,7 +32,7 @@ export const attentionBackwardQ: KernelSpec = {
 
 export const attentionBackwardKv: KernelSpec = {
   name: 'attention.backward_kv',
-  wgsl: source('common/frame', 'attention/backward_kv'),
+  wgsl: source('common/frame', 'attention/ranges', 'attention/backward_kv'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'q', access: 'read' },

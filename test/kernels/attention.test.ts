@@ -42,6 +42,7 @@ for (const [qHeads, kvHeads, size, gap, scale] of [
   [4, 2, 32, 0, 1],
   [3, 3, 24, 8, 4],
   [6, 2, 12, 4, 40],
+  [2, 1, 40, 4, 1],
 ]) {
   gpuTest(`attention ${qHeads}/${kvHeads}×${size}, q and k up to ${scale}`, async () => {
     const p = shapeOf(qHeads, kvHeads, size, gap);
@@ -114,6 +115,73 @@ gpuTest(
     expect(got.o.subarray(p.LD_Q, 2 * p.LD_Q).every(v => v === 0)).toBe(true);
   },
 );
+
+gpuTest('neighbours whose keys lie far apart: rows between them are never read', async () => {
+  const p = shapeOf(2, 1, 8, 0);
+  const ranges = [
+    [0, 7],
+    [40, 49],
+    [40, 50],
+    [8, 8],
+    [20, 21],
+  ];
+  const q = randomMatrix(53, ranges.length, 16);
+  const kv = randomMatrix(54, 50, 16);
+  const want = referenceForward(p, q, kv, ranges.flat());
+  for (let r = 0; r < 50; r++) {
+    if (!ranges.some(([first, end]) => r >= first && r < end))
+      kv.fill(Number.NaN, r * p.LD_KV, (r + 1) * p.LD_KV);
+  }
+  const got = await runKernel(
+    attentionForward,
+    { ...p, MAX_KEYS: 10 },
+    { q, kv, keys: Uint32Array.from(ranges.flat()), o: floats(q.length), lse: floats(2 * ranges.length) },
+    { frame: { tokens: ranges.length }, workgroups: [1] },
+  );
+  expectClose('attention.forward o', got.o, want.o);
+  expectClose('attention.forward lse', got.lse, want.lse);
+});
+
+gpuTest('gradients of segments with unused tokens between and around them', async () => {
+  const p = shapeOf(2, 1, 8, 4);
+  const tokens = 23;
+  const keys = new Uint32Array(2 * tokens);
+  const queries = new Uint32Array(2 * tokens);
+  for (const [first, end] of [
+    [1, 6],
+    [9, 10],
+    [10, 14],
+    [17, 22],
+  ]) {
+    for (let t = first; t < end; t++) {
+      keys.set([first, t + 1], 2 * t);
+      queries.set([t, end], 2 * t);
+    }
+  }
+  const q = randomMatrix(55, tokens, 16, p.LD_Q);
+  const kv = randomMatrix(56, tokens, 16, p.LD_KV);
+  const d_o = randomMatrix(57, tokens, 16, p.LD_Q);
+  const truth = referenceForward(p, q, kv, keys);
+  const gradient = referenceBackward(p, q, kv, keys, d_o);
+  const shared = { q, kv, d_o, lse: Float32Array.from(truth.lse) };
+  const run = { frame: { tokens }, workgroups: [1] as [number] };
+  const params = { ...p, MAX_KEYS: 5 };
+  const back = await runKernel(
+    attentionBackwardQ,
+    params,
+    { ...shared, keys, o: Float32Array.from(truth.o), dq: floats(q.length), delta: floats(2 * tokens) },
+    run,
+  );
+  expectClose('attention.backward_q', back.dq, gradient.dq);
+  const delta = Float32Array.from(gradient.delta);
+  const { dkv } = await runKernel(
+    attentionBackwardKv,
+    params,
+    { ...shared, queries, delta, dkv: floats(kv.length) },
+    run,
+  );
+  expectClose('attention.backward_kv', dkv, gradient.dkv);
+});
 
 gpuTest('attention gives the same bits on every run', async () => {
   const p = shapeOf(4, 2, 32, 0);
