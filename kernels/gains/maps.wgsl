@@ -20,8 +20,8 @@ struct Radial {
 
 const LARGEST_SQUARE = 1e36f;
 const HALF_PI_SQUARED = 2.4674011f;  // (π/2)²
-const SINH_LIMIT = 11013.233f;       // sinh(10)
-const ASIN_LIMIT = 1.5260697f;       // asin(0.999)
+const SINH_LIMIT = 11013.2329f;      // sinh(10)
+const ASIN_LIMIT = 1.5260712f;       // asin(0.999)
 const ASIN_LIMIT_SQUARED = 0.998001f;
 
 fn lift(space: u32, curvature: f32, square: f32) -> Radial {

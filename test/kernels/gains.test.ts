@@ -167,3 +167,82 @@ describe('gains kernels against the reference', () => {
     });
   });
 });
+
+describe('gains kernels at the extremes', () => {
+  const kappas = [0, 1e-12, -1e-12, 0.5, -0.5].flatMap(k => [stereo('kappa', k, 4), exp('kappa', k, 4)]);
+  const everything: SiteAdapter = { ...plain, experts: kappas, topK: 10, router: 'none', learnScale: true };
+
+  // The last column: also accurate. At 1e18 with σ = 1.2 squares pass float32's range, where only finiteness is promised.
+  const cases: [norm: number, bScale: number, accurate: boolean][] = [
+    [1e18, 0.5, false],
+    [1e18, 0, true],
+    [1e18, 1e-18, false],
+    [1e16, 0.5, true],
+    [1e9, 10, true],
+    [1e-19, 1, true],
+  ];
+  for (const [norm, bScale, accurate] of cases) {
+    gpuTest(`finite at ‖x‖ ≈ ${norm}, B ≈ ${bScale}`, async () => {
+      const site = makeSite([everything], 16, 3, norm / 1.5, bScale);
+      const { s, routing } = await runForward(site, 1);
+      const { dz, gramGrad, geometryGrad } = await runBackward(site, routing, new Float32Array(64));
+      for (const [name, values] of Object.entries({ s, routing, dz, gramGrad, geometryGrad })) {
+        const bad = values.findIndex(v => !Number.isFinite(v));
+        if (bad >= 0) throw new Error(`${name}[${bad}] is ${values[bad]}`);
+      }
+      if (!accurate) return;
+      const ref = referenceOf(site, AUX_SCALE);
+      expect(worstColumn(s, ref.s, site.size.ldS)).toBeLessThan(1e-5);
+      for (let c = 0; c < site.size.ldS; c++) {
+        const column = (from: ArrayLike<number>) =>
+          Array.from({ length: 16 }, (_, t) => from[t * site.size.ldDz + c] / norm);
+        expect(relativeError(column(dz), column(ref.dz))).toBeLessThan(1e-4);
+      }
+    });
+  }
+});
+
+describe('router noise', () => {
+  const noisy: SiteAdapter = {
+    ...largest,
+    experts: [...six, ...six].slice(0, 8),
+    topK: 8,
+    zloss: 0,
+    aux: 0,
+    noise: 0.5,
+    slot: 0,
+  };
+  const site = makeSite([single, noisy], 129, 5);
+  const record = 5 + 3 * 8;
+
+  gpuTest('acts in training only, is normal, and the backward pass sees the same routing', async () => {
+    const still = await runForward(site, 0);
+    expect(worstColumn(still.s, referenceOf(site, AUX_SCALE).s, site.size.ldS)).toBeLessThan(3e-6);
+
+    const { s, routing } = await runForward(site, 1);
+    expect(await runForward(site, 1)).toEqual({ s, routing });
+    // ℓ = log P + lse gives the noise back.
+    const noise = site.tokens[1].map((token, t) => {
+      const row = t * site.size.ldRoute;
+      return token.logits.map((l, e) => Math.log(routing[row + 5 + e]) + routing[row + record + 1] - l);
+    });
+    const all = noise.flat();
+    const mean = all.reduce((sum, v) => sum + v, 0) / all.length;
+    const deviation = Math.sqrt(all.reduce((sum, v) => sum + (v - mean) ** 2, 0) / all.length);
+    expect(Math.abs(mean)).toBeLessThan(0.05);
+    expect(Math.abs(deviation - 0.5)).toBeLessThan(0.05);
+    expect(new Set(all.map(v => v.toFixed(4))).size).toBeGreaterThan(900);
+
+    const seen: Site = {
+      ...site,
+      tokens: [
+        site.tokens[0],
+        site.tokens[1].map((x, t) => ({ ...x, logits: x.logits.map((l, e) => l + noise[t][e]) })),
+      ],
+    };
+    const ref = referenceOf(seen, AUX_SCALE);
+    const { dz } = await runBackward(site, routing, new Float32Array(128));
+    expect(worstColumn(s, ref.s, site.size.ldS)).toBeLessThan(3e-6);
+    expect(worstColumn(dz, ref.dz, site.size.ldDz)).toBeLessThan(3e-5);
+  });
+});
