@@ -8,6 +8,7 @@
 import {
   type CstNode,
   CstParser,
+  EOF,
   type IRecognitionException,
   type IToken,
   type ParserMethod,
@@ -70,6 +71,43 @@ const outsideHeader = [
   False,
 ];
 
+const anything = [...outsideHeader, StringToken, Less, Greater, Comma, Semicolon];
+const strayInField = [
+  Colon,
+  Equals,
+  Star,
+  DotDot,
+  LeftParen,
+  RightParen,
+  RightSquare,
+  Minus,
+  Percent,
+  Plus,
+  Slash,
+  Caret,
+  Less,
+  Greater,
+];
+const strayInParenthesis = [
+  Colon,
+  Equals,
+  Star,
+  DotDot,
+  LeftParen,
+  RightSquare,
+  Minus,
+  Percent,
+  Plus,
+  Slash,
+  Caret,
+  Less,
+  Greater,
+  Semicolon,
+];
+
+/** How many tokens a guess looks ahead at most, so that long nonsense costs no more than long sense. */
+const FAR = 400;
+
 class MosParser extends CstParser {
   /** Where lines start does not matter to the language; it only helps to guess after a mistake. */
   private text = '';
@@ -100,13 +138,13 @@ class MosParser extends CstParser {
   }
 
   /** A word that starts a block wherever a block can start; followed by `:` it is a field or a label. */
-  private atBlock(): boolean {
-    const token = this.LA(1);
-    return is(token, Word) && isKind(token.image) && this.at(2, Word, StringToken, Less);
+  private atBlock(offset = 1): boolean {
+    const token = this.LA(offset);
+    return is(token, Word) && isKind(token.image) && this.at(offset + 1, Word, StringToken, Less);
   }
 
-  private atStatement(): boolean {
-    return this.at(1, Use, Let, Space) || this.atBlock();
+  private atStatement(offset = 1): boolean {
+    return this.at(offset, Use, Let, Space) || this.atBlock(offset);
   }
 
   private atField(): boolean {
@@ -118,7 +156,7 @@ class MosParser extends CstParser {
     return this.at(1, ...valueStart) && !this.atField();
   }
 
-  /** `.5`, `12` and so on after `layers`, else `layers` is a target like any other. */
+  /** `on "…"` and `layers 2`; without what must follow, both are targets like any other. */
   private atClause(name: string, type: TokenType): boolean {
     return (
       this.at(1, Word) &&
@@ -128,10 +166,50 @@ class MosParser extends CstParser {
   }
 
   private atLabel(): boolean {
-    if (!this.atField() || !this.at(2, Colon)) return false;
+    if (!this.at(1, Word) || !this.at(2, Colon)) return false;
     const kind = this.LA(0).image;
-    if (!isKind(kind) || KIND[kind].label) return true;
-    return this.at(3, Less, StringToken);
+    return !isKind(kind) || KIND[kind].label || this.at(3, Less, StringToken);
+  }
+
+  /** The first of `types` from the `offset`-th token on, before the next statement; undefined if there is none. */
+  private ahead(offset: number, ...types: TokenType[]): TokenType | undefined {
+    for (let i = offset; i < offset + FAR; i++) {
+      if (this.at(i, EOF) || (this.atStatement(i) && this.onNewLine(i))) return undefined;
+      const found = types.find(type => is(this.LA(i), type));
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** A `<` is still to come, so this is no body yet. */
+  private inHeader(offset = 1): boolean {
+    return this.ahead(offset, Less, Greater, Semicolon) === Less;
+  }
+
+  private headerGoesOn(): boolean {
+    if (this.atStatement() && this.onNewLine()) return false;
+    if (this.at(1, Less)) return this.premature();
+    if (this.at(1, Greater, Semicolon)) return this.inHeader(2);
+    return !this.atField() || this.inHeader();
+  }
+
+  /** A sign that would end or start a body, with another of its sort to follow: it stands here by mistake. */
+  private premature(): boolean {
+    if (this.at(1, Less)) return this.ahead(2, Less, Greater) === Less;
+    return this.at(1, Greater) && this.ahead(2, Greater, Less) === Greater;
+  }
+
+  /** A `;` in parentheses that go on after it. */
+  private prematureSemicolon(): boolean {
+    return (
+      this.at(1, Semicolon) &&
+      this.ahead(2, RightParen, LeftParen, Semicolon, Less, Greater, Colon) === RightParen
+    );
+  }
+
+  private atOrphan(): boolean {
+    const { image } = this.LA(1);
+    return this.atField() && !(isKind(image) && KIND[image].label) && !this.inHeader();
   }
 
   file: Rule = this.RULE('file', () => {
@@ -141,11 +219,7 @@ class MosParser extends CstParser {
           { ALT: () => this.SUBRULE(this.use) },
           { ALT: () => this.SUBRULE(this.constant) },
           { ALT: () => this.SUBRULE(this.space) },
-          {
-            GATE: () =>
-              this.atField() && !(isKind(this.LA(1).image) && KIND[this.LA(1).image as 'eval'].label),
-            ALT: () => this.SUBRULE(this.orphan),
-          },
+          { GATE: () => this.atOrphan(), ALT: () => this.SUBRULE(this.orphan) },
           { ALT: () => this.SUBRULE(this.block) },
           { ALT: () => this.SUBRULE(this.stray) },
         ],
@@ -159,14 +233,7 @@ class MosParser extends CstParser {
   });
 
   private strayToken: Rule = this.RULE('strayToken', () => {
-    this.OR([
-      ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
-      { ALT: () => this.CONSUME(StringToken) },
-      { ALT: () => this.CONSUME(Less) },
-      { ALT: () => this.CONSUME(Greater) },
-      { ALT: () => this.CONSUME(Comma) },
-      { ALT: () => this.CONSUME(Semicolon) },
-    ]);
+    this.OR(anything.map(type => ({ ALT: () => this.CONSUME(type) })));
   });
 
   private use: Rule = this.RULE('use', () => {
@@ -180,9 +247,18 @@ class MosParser extends CstParser {
     this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(Word) }, { ALT: () => this.CONSUME(Constant) }]));
     this.OPTION1(() => {
       this.OR1([{ ALT: () => this.CONSUME(Equals) }, { ALT: () => this.CONSUME(Colon) }]);
-      this.OPTION2(() => this.SUBRULE(this.value));
+      this.OPTION2({ GATE: () => this.atValue(), DEF: () => this.SUBRULE(this.value) });
+    });
+    this.MANY({
+      GATE: () => !this.at(1, Semicolon) && !this.onNewLine() && !this.atStatement(),
+      DEF: () => this.SUBRULE(this.junk),
     });
     this.OPTION3(() => this.CONSUME(Semicolon));
+  });
+
+  /** Any token; where it may be taken is for the caller's gate to say. */
+  private junk: Rule = this.RULE('junk', () => {
+    this.OR([Word, ...anything].map(type => ({ ALT: () => this.CONSUME(type) })));
   });
 
   /** Skipped as a whole for now: its head, and all that stands between `<` and `>`. */
@@ -227,10 +303,7 @@ class MosParser extends CstParser {
         this.CONSUME(Colon);
       },
     });
-    this.MANY({
-      GATE: () => !this.atField() && !(this.atStatement() && this.onNewLine()),
-      DEF: () => this.SUBRULE(this.headerPart),
-    });
+    this.MANY({ GATE: () => this.headerGoesOn(), DEF: () => this.SUBRULE(this.headerPart) });
     this.OPTION1({
       GATE: () => this.at(1, Less) || (this.atField() && !(this.atStatement() && this.onNewLine())),
       DEF: () => this.SUBRULE(this.body),
@@ -245,7 +318,9 @@ class MosParser extends CstParser {
         { ALT: () => this.SUBRULE(this.path) },
         { ALT: () => this.CONSUME(StringToken) },
         { ALT: () => this.CONSUME(Comma) },
-        ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type, { LABEL: 'stray' }) })),
+        ...[...outsideHeader, Less, Greater, Semicolon].map(type => ({
+          ALT: () => this.CONSUME(type, { LABEL: 'stray' }),
+        })),
       ],
       IGNORE_AMBIGUITIES: true,
     });
@@ -290,7 +365,7 @@ class MosParser extends CstParser {
   private body: Rule = this.RULE('body', () => {
     this.OPTION(() => this.CONSUME(Less));
     this.MANY({
-      GATE: () => !this.atStatement(),
+      GATE: () => !this.atStatement() && (!this.at(1, Greater) || this.premature()),
       DEF: () =>
         this.OR([
           { ALT: () => this.SUBRULE(this.field) },
@@ -301,41 +376,46 @@ class MosParser extends CstParser {
     this.OPTION1(() => this.CONSUME(Greater));
   });
 
+  /** Something that starts no field, and all that follows it up to where one can start again. */
   private strayInBody: Rule = this.RULE('strayInBody', () => {
-    this.AT_LEAST_ONE(() =>
-      this.OR([
-        ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
-        { ALT: () => this.CONSUME(StringToken) },
-        { ALT: () => this.CONSUME(Comma) },
-        { ALT: () => this.CONSUME(Less) },
-      ]),
+    this.OR(
+      [...outsideHeader, StringToken, Comma, Less, Greater].map(type => ({ ALT: () => this.CONSUME(type) })),
     );
+    this.MANY({
+      GATE: () =>
+        !this.at(1, Semicolon) &&
+        !(this.at(1, Greater) && !this.premature()) &&
+        !this.atStatement() &&
+        !(this.atField() && this.onNewLine()),
+      DEF: () => this.SUBRULE(this.junk),
+    });
   });
 
   private field: Rule = this.RULE('field', () => {
     this.CONSUME(Word);
     this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(Colon) }, { ALT: () => this.CONSUME(Equals) }]));
     this.MANY({
-      GATE: () =>
-        this.at(1, Comma) ||
-        !this.onNewLine() ||
-        (this.at(0, Colon, Equals, Comma) && !this.atStatement()) ||
-        !this.at(1, Word),
+      GATE: () => this.fieldGoesOn(),
       DEF: () =>
         this.OR1({
           DEF: [
             { GATE: () => this.atValue(), ALT: () => this.SUBRULE(this.value) },
             { ALT: () => this.CONSUME(Comma) },
-            ...[DotDot, Star, RightParen, RightSquare, LeftParen, Percent, Plus, Slash, Caret, Minus].map(
-              type => ({
-                ALT: () => this.CONSUME(type, { LABEL: 'stray' }),
-              }),
-            ),
+            ...strayInField.map(type => ({ ALT: () => this.CONSUME1(type, { LABEL: 'stray' }) })),
           ],
           IGNORE_AMBIGUITIES: true,
         }),
     });
   });
+
+  private fieldGoesOn(): boolean {
+    if (this.atField()) return false;
+    if (this.at(1, Less, Greater)) return this.premature();
+    // On a new line a word continues the field only after a sign that asks for a value.
+    return (
+      !this.at(1, Word) || !this.onNewLine() || (this.at(0, Colon, Equals, Comma) && !this.atStatement())
+    );
+  }
 
   private value: Rule = this.RULE('value', () => {
     this.OR([
@@ -343,7 +423,12 @@ class MosParser extends CstParser {
       { ALT: () => this.SUBRULE(this.range) },
       { ALT: () => this.CONSUME(True) },
       { ALT: () => this.CONSUME(False) },
-      { ALT: () => this.CONSUME(Constant) },
+      {
+        ALT: () => {
+          this.CONSUME(Constant);
+          this.OPTION1(() => this.SUBRULE(this.parenthesis));
+        },
+      },
       { ALT: () => this.SUBRULE(this.list) },
       { ALT: () => this.SUBRULE(this.call) },
     ]);
@@ -387,37 +472,31 @@ class MosParser extends CstParser {
 
   private call: Rule = this.RULE('call', () => {
     this.SUBRULE(this.path);
-    this.OPTION(() => {
-      this.CONSUME(LeftParen);
-      this.MANY({
-        GATE: () => !(this.atField() && this.at(2, Colon) && this.onNewLine()),
-        DEF: () =>
-          this.OR({
-            DEF: [
-              { GATE: () => this.atField() || this.atValue(), ALT: () => this.SUBRULE(this.argument) },
-              { ALT: () => this.CONSUME(Comma) },
-              ...[
-                DotDot,
-                RightSquare,
-                LeftParen,
-                Percent,
-                Star,
-                Plus,
-                Slash,
-                Caret,
-                Equals,
-                Colon,
-                Minus,
-              ].map(type => ({
-                ALT: () => this.CONSUME5(type, { LABEL: 'stray' }),
-              })),
-            ],
-            IGNORE_AMBIGUITIES: true,
-          }),
-      });
-      this.OPTION1(() => this.CONSUME(RightParen));
-    });
+    this.OPTION(() => this.SUBRULE(this.parenthesis));
   });
+
+  private parenthesis: Rule = this.RULE('parenthesis', () => {
+    this.CONSUME(LeftParen);
+    this.MANY({
+      GATE: () => this.parenthesisGoesOn(),
+      DEF: () =>
+        this.OR({
+          DEF: [
+            { GATE: () => this.atField() || this.atValue(), ALT: () => this.SUBRULE(this.argument) },
+            { ALT: () => this.CONSUME(Comma) },
+            ...strayInParenthesis.map(type => ({ ALT: () => this.CONSUME1(type, { LABEL: 'stray' }) })),
+          ],
+          IGNORE_AMBIGUITIES: true,
+        }),
+    });
+    this.OPTION(() => this.CONSUME(RightParen));
+  });
+
+  private parenthesisGoesOn(): boolean {
+    if (this.at(1, Less, Greater)) return this.premature();
+    if (this.at(1, Semicolon)) return this.prematureSemicolon();
+    return !(this.atField() && this.at(2, Colon) && this.onNewLine());
+  }
 
   private argument: Rule = this.RULE('argument', () => {
     this.OR({
@@ -427,7 +506,7 @@ class MosParser extends CstParser {
           ALT: () => {
             this.CONSUME(Word);
             this.OR1([{ ALT: () => this.CONSUME(Equals) }, { ALT: () => this.CONSUME(Colon) }]);
-            this.OPTION(() => this.SUBRULE(this.value));
+            this.OPTION({ GATE: () => this.atValue(), DEF: () => this.SUBRULE(this.value) });
           },
         },
         { ALT: () => this.SUBRULE1(this.value) },

@@ -169,9 +169,10 @@ export function gather(
     done.add(target);
     const content = read(files, target);
     if (content === undefined) {
-      return report.add('use-not-found', span, `cannot read \`${target}\``, {
+      report.add('use-not-found', span, `cannot read \`${target}\``, {
         help: 'check the path; it is relative to this file',
       });
+      return;
     }
     files.sources.set(target, content);
     const { file: parsed, report: told } = readSyntax(new Source(target, content));

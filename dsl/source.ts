@@ -53,8 +53,3 @@ export class Source {
 export function cover(a: Span, b: Span): Span {
   return { ...a, end: Math.max(a.end, b.end) };
 }
-
-/** An empty span right after `span`: where something is missing. Assumes `span` does not cross a line. */
-export function after(span: Span): Span {
-  return { ...span, start: span.end, column: span.column + (span.end - span.start) };
-}

@@ -187,10 +187,19 @@ function mend(
 ): IToken[] {
   const brokenAt = new Map(errors.map(error => [error.offset, error.offset + error.length]));
   const mended: IToken[] = [];
+  let openedOn = -1;
   for (const token of tokens) {
     const span = source.span(token.startOffset, endOf(token));
     const previous = mended.at(-1);
     if (is(token, OpenString)) {
+      const line = source.position(token.startOffset).line;
+      const again = openedOn === line - 1;
+      openedOn = line;
+      // The closing quote of a string that ran over a line end opens another one here: one slip.
+      if (again) {
+        mended.push(retype(token, StringToken));
+        continue;
+      }
       report.add('unterminated-string', span, 'this string has no closing quote', {
         help: 'close it with `"` on the same line',
       });
@@ -232,7 +241,7 @@ function tooDeep(tokens: IToken[], source: Source, report: Report): boolean {
   for (const token of tokens) {
     if (is(token, LeftParen) || is(token, LeftSquare)) depth++;
     else if (is(token, RightParen) || is(token, RightSquare)) depth = Math.max(0, depth - 1);
-    else if (is(token, Semicolon) || is(token, Greater)) depth = 0;
+    else if (is(token, Semicolon)) depth = 0;
     if (depth > MAX_DEPTH) {
       report.add(
         'too-deep',

@@ -9,24 +9,63 @@ const LIMIT = 100;
 /** After one of these the text that follows, to the end of the statement, is not what was meant. */
 const HARD = ['unterminated-string', 'unterminated-comment', 'unexpected-character'];
 
-const touch = (a: Span, b: Span) => a.file === b.file && a.start <= b.end && b.start <= a.end;
+/** Codes of form that another slip right beside them explains. */
+const DEPENDENT = [
+  'unexpected',
+  'missing-value',
+  'missing-comma',
+  'stray-comma',
+  'equals-for-colon',
+  'colon-for-equals',
+  'missing-colon',
+  'unknown-unit',
+  'positional-parameter',
+  'missing-semicolon',
+];
+
+/** One character apart, or less: `dt;ype` is one word with a slip in it. */
+const touch = (a: Span, b: Span) => a.file === b.file && a.start <= b.end + 1 && b.start <= a.end + 1;
+
+/** Which of two diagnostics about one place says more: the lower. */
+function weight({ code }: Diagnostic): number {
+  if (HARD.includes(code)) return 0;
+  if (code === 'field-outside-block') return 2;
+  if (code.startsWith('unknown-') && !isTextCode(code)) return 4;
+  return isTextCode(code) ? (code === 'missing-value' || code === 'missing-comma' ? 3 : 1) : 5;
+}
 
 export function settle(all: Diagnostic[], tree: FileNode, root: string): Diagnostic[] {
+  const statementAt = (place: Span) => tree.statements.find(({ span }) => touch(span, place));
   const hard = all.flatMap(({ code, span }) => (span && HARD.includes(code) ? [span] : []));
-  const echo = ({ code, span }: Diagnostic): boolean => {
-    if (!span || HARD.includes(code) || code === 'bidi-character') return false;
-    return hard.some(place => {
-      if (touch(place, span)) return true;
-      if (!isTextCode(code) || place.file !== span.file) return false;
-      const statement = tree.statements.find(({ span: whole }) => touch(whole, place));
-      return statement !== undefined && touch(statement.span, span);
+  const constantBroken = all.some(
+    ({ code, span }) => span && isTextCode(code) && statementAt(span)?.kind === 'let',
+  );
+
+  /** Told because of another slip, not for itself. */
+  const echo = (one: Diagnostic, index: number): boolean => {
+    const { code, span } = one;
+    if (!span || code === 'bidi-character') return false;
+    if (code === 'unknown-constant' && constantBroken) return true;
+    if (!HARD.includes(code)) {
+      for (const place of hard) {
+        const statement = isTextCode(code) ? statementAt(place) : undefined;
+        if (statement && touch(statement.span, span)) return true;
+      }
+    }
+    if (isTextCode(code) && !DEPENDENT.includes(code)) return false;
+    return all.some((other, at) => {
+      if (at === index || !other.span || !touch(other.span, span) || other.code === 'bidi-character')
+        return false;
+      if (other.severity !== 'error' || !(isTextCode(other.code) || other.code === code)) return false;
+      const lighter = weight(other) - weight(one);
+      return lighter < 0 || (lighter === 0 && other.span.start < span.start);
     });
   };
   const seen = new Set<string>();
-  const kept = all.filter(diagnostic => {
+  const kept = all.filter((diagnostic, index) => {
     const { code, span, message } = diagnostic;
     const key = JSON.stringify([code, span?.file, span?.start, span?.end, message]);
-    if (seen.has(key) || echo(diagnostic)) return false;
+    if (seen.has(key) || echo(diagnostic, index)) return false;
     seen.add(key);
     return true;
   });

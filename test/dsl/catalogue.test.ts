@@ -1,6 +1,6 @@
 /** Every page of the catalogue is true: its wrong example makes the mistake, its right one makes none. */
 import { describe, expect, test } from 'bun:test';
-import { catalogue, type Code, check, explain } from '../../dsl/index.ts';
+import { type Code, catalogue, check, explain } from '../../dsl/index.ts';
 
 const files: Record<string, string> = {
   'spaces/common.mos': 'let shared = sphere;',
@@ -23,7 +23,8 @@ describe('catalogue', () => {
       const { diagnostics, program } = run(code as Code, wrong);
       expect(diagnostics.map(diagnostic => diagnostic.code)).toContain(code);
       expect(program === undefined).toBe(diagnostics.some(diagnostic => diagnostic.severity === 'error'));
-      if (code !== 'too-many-mistakes') expect([...new Set(diagnostics.map(diagnostic => diagnostic.code))]).toEqual([code]);
+      if (code !== 'too-many-mistakes')
+        expect([...new Set(diagnostics.map(diagnostic => diagnostic.code))]).toEqual([code]);
       expect(run(code as Code, right).diagnostics).toEqual([]);
       expect(['error', 'warning', 'note']).toContain(severity);
       expect(about).toEndWith('.');
