@@ -41,17 +41,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   for (var k = 0u; k < count; k++) {
     let e = start + k;
     let gate = routing[record + count + k];
+    var at = row + Z_COLUMN[e];
     gate_by[k] = 0.0;
     if (gate > 0.0) {
       radial_sum += expert_backward(k, e, token, gate, slot);
+      at += RANK[e];
     } else {
-      for (var j = 0u; j < RANK[e]; j++) { dz[row + Z_COLUMN[e] + j] = 0.0; }
       dz[row + DN_COLUMN + e] = 0.0;
       dz[row + DTHETA_COLUMN + e] = 0.0;
       dz[row + DLOG_SIGMA_COLUMN + e] = 0.0;
     }
     dz[row + DLOGIT_COLUMN + e] = 0.0;
-    for (var c = Z_COLUMN[e] + RANK[e]; c < next_column(e); c++) { dz[row + c] = 0.0; }
+    let end = row + next_column(e);
+    for (; at < end; at++) { dz[at] = 0.0; }  // an expert not kept, and padding
   }
   dz[row + EXTRA_COLUMN + adapter] = radial_sum;
   if (ON_RANK[adapter] != 0u || HAS_ROUTER[adapter] != 0u) {
@@ -71,10 +73,12 @@ fn expert_backward(k: u32, e: u32, token: u32, gate: f32, slot: f32) -> f32 {
   let expert = expert_at(e, token);
   let a = expert.lift.gain;
   let b = expert.drop.gain;
-  let grad = token * LD_S + Z_COLUMN[e];
+  let rank = RANK[e];
+  let column = Z_COLUMN[e];
+  let grad = token * LD_S + column;
   var p = 0.0;
   var peak = 0.0;
-  for (var j = 0u; j < RANK[e]; j++) {
+  for (var j = 0u; j < rank; j++) {
     let zj = z_of[j / 4u][j % 4u];
     p += h[grad + j] * zj;
     peak = max(peak, abs(zj));
@@ -90,10 +94,11 @@ fn expert_backward(k: u32, e: u32, token: u32, gate: f32, slot: f32) -> f32 {
   // C = Σ dn z zᵀ must stay finite as well.
   let dn = bounded_product(db * expert.drop.by_square, a * a / (1.0 + expert.m) * expert.inv_sigma2, max(peak * peak, 1.0));
   let twice = 2.0 * dn * expert.unscale;
-  for (var j = 0u; j < RANK[e]; j++) {
+  let curved = SPACE[e] != 0u;
+  for (var j = 0u; j < rank; j++) {
     var value = weight * h[grad + j];
-    if (SPACE[e] != 0u) { value += twice * gram_z[j / 4u][j % 4u]; }
-    dz[row + Z_COLUMN[e] + j] = value;
+    if (curved) { value += twice * gram_z[j / 4u][j % 4u]; }
+    dz[row + column + j] = value;
   }
   var stored_by = 1.0;  // dκ/dθ
   if (CURVATURE_KIND[e] != 3u) { stored_by = expert.curvature; }
@@ -143,9 +148,10 @@ fn rank_router_backward(adapter: u32, row: u32) {
   for (var k = 0u; k < end - start; k++) {
     dz[row + DLOGIT_COLUMN + start + k] = logit_by[k];
     for (var e = start; e < end; e++) {
+      let rank = RANK[e];
       let first = row + Z_COLUMN[e];
-      for (var j = 0u; j < RANK[e]; j++) { dz[first + j] += logit_by[k] * geometry[at + j]; }
-      at += RANK[e];
+      for (var j = 0u; j < rank; j++) { dz[first + j] += logit_by[k] * geometry[at + j]; }
+      at += rank;
     }
   }
 }

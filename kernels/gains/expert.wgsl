@@ -27,7 +27,7 @@ fn expert_at(e: u32, token: u32) -> Expert {
   }
   var expert: Expert;
   expert.unscale = 1.0;
-  expert.lift = lift(0u, 0.0, 0.0);
+  expert.lift = Radial(1.0, 0.0, 0.0, false);
   expert.drop = expert.lift;
   if (SPACE[e] == 0u) { return expert; }
 

@@ -12,6 +12,7 @@
 
 var<private> logit: array<f32, MAX_EXPERTS>;
 var<private> probability: array<f32, MAX_EXPERTS>;
+var<private> kept: array<bool, MAX_EXPERTS>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -32,30 +33,32 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     total += probability[e];
   }
   var kept_total = 0.0;
+  let top = TOP_K[adapter];
   for (var e = 0u; e < count; e++) {
     probability[e] /= total;
-    if (is_kept(adapter, e, count)) { kept_total += probability[e]; }
+    kept[e] = better_than(e, count) < top;
+    if (kept[e]) { kept_total += probability[e]; }
   }
   routing[record + 3u * count] = slot;
   routing[record + 3u * count + 1u] = largest + log(total);
 
+  let renorm = RENORM[adapter] != 0u;
   for (var k = 0u; k < count; k++) {
     let e = start + k;
+    let rank = RANK[e];
+    let end = token * LD_S + next_column(e);
+    var at = token * LD_S + Z_COLUMN[e];
     var gate = 0.0;
-    var weight = 0.0;
     var guarded = false;
-    let at = token * LD_S + Z_COLUMN[e];
-    if (is_kept(adapter, k, count)) {
-      gate = probability[k];
-      if (RENORM[adapter] != 0u) { gate /= kept_total; }
+    if (kept[k]) {
+      gate = select(probability[k], probability[k] / kept_total, renorm);
       let expert = expert_at(e, token);
-      weight = SCALE[e] * gate * slot * (expert.lift.gain * expert.drop.gain);
+      let weight = SCALE[e] * gate * slot * (expert.lift.gain * expert.drop.gain);
       guarded = expert.lift.guarded || expert.drop.guarded;
-      for (var j = 0u; j < RANK[e]; j++) { s[at + j] = weight * z_of[j / 4u][j % 4u]; }
-    } else {
-      for (var j = 0u; j < RANK[e]; j++) { s[at + j] = 0.0; }
+      for (var j = 0u; j < rank; j++) { s[at + j] = weight * z_of[j / 4u][j % 4u]; }
+      at += rank;
     }
-    for (var c = Z_COLUMN[e] + RANK[e]; c < next_column(e); c++) { s[token * LD_S + c] = 0.0; }
+    for (; at < end; at++) { s[at] = 0.0; }  // an expert not kept, and padding
     routing[record + k] = probability[k];
     routing[record + count + k] = gate;
     routing[record + 2u * count + k] = select(0.0, 1.0, guarded);
@@ -73,33 +76,37 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 fn read_logits(adapter: u32, token: u32) {
   let start = EXPERT_START[adapter];
   let end = EXPERT_START[adapter + 1u];
+  let on_rank = ON_RANK[adapter] != 0u;
+  let on_input = !on_rank && HAS_ROUTER[adapter] != 0u;
+  let first_logit = token * LD_Z + ROUTER_COLUMN[adapter];
+  let noise = NOISE[adapter];
   var at = ROUTER_OFFSET[adapter];
   for (var k = 0u; k < end - start; k++) {
-    logit[k] = 0.0;
-    if (ON_RANK[adapter] != 0u) {
-      var sum = 0.0;
+    var sum = 0.0;
+    if (on_input) { sum = z[first_logit + k]; }
+    if (on_rank) {
       for (var e = start; e < end; e++) {
+        let rank = RANK[e];
         let first = token * LD_Z + Z_COLUMN[e];
-        for (var j = 0u; j < RANK[e]; j++) { sum += geometry[at + j] * z[first + j]; }
-        at += RANK[e];
+        for (var j = 0u; j < rank; j++) { sum += geometry[at + j] * z[first + j]; }
+        at += rank;
       }
-      logit[k] = sum;
-    } else if (HAS_ROUTER[adapter] != 0u) {
-      logit[k] = z[token * LD_Z + ROUTER_COLUMN[adapter] + k];
     }
-    if (NOISE[adapter] > 0.0 && frame.training == 1u) {
-      logit[k] += NOISE[adapter] * normal(random4(site.index, token, adapter * 16u + k).xy);
+    if (noise > 0.0 && frame.training == 1u) {
+      sum += noise * normal(random4(site.index, token, adapter * 16u + k).xy);
     }
+    logit[k] = sum;
   }
 }
 
-// Kept are the TOP_K largest logits; ties go to the lowest index.
-fn is_kept(adapter: u32, e: u32, count: u32) -> bool {
+// How many experts come before e: kept are the TOP_K largest logits, ties go to the lowest index.
+fn better_than(e: u32, count: u32) -> u32 {
+  let own = logit[e];
   var better = 0u;
   for (var i = 0u; i < count; i++) {
-    if (logit[i] > logit[e] || (logit[i] == logit[e] && i < e)) { better++; }
+    if (logit[i] > own || (logit[i] == own && i < e)) { better++; }
   }
-  return better < TOP_K[adapter];
+  return better;
 }
 
 // N(0, 1) by Box and Muller, from the 24 high bits of each word. The angle stays in [−π, π), where WGSL bounds cos.
