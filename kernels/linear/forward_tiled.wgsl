@@ -28,6 +28,13 @@ fn multiply(acc: ptr<function, array<vec4<f32>, 16>>, tx: u32, ty: u32) {
   }
 }
 
+// Accumulators are indexed by constants only: a driver that does not unroll would keep them in memory otherwise.
+fn put(first: u32, here: u32, i: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
+  if (i >= here) { return; }
+  if (column < LD_Y) { finish(first + i, column, low); }
+  if (column + 32u < LD_Y) { finish(first + i, column + 32u, high); }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let tx = lane % 8u;
@@ -91,9 +98,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  for (var e = 0u; e < 16u; e++) {
-    let i = ty + 8u * (e / 2u);
-    let c = column + 4u * tx + 32u * (e % 2u);
-    if (i < here && c < LD_Y) { finish(first + i, c, acc[e]); }
-  }
+  put(first, here, ty, column + 4u * tx, acc[0], acc[1]);
+  put(first, here, ty + 8u, column + 4u * tx, acc[2], acc[3]);
+  put(first, here, ty + 16u, column + 4u * tx, acc[4], acc[5]);
+  put(first, here, ty + 24u, column + 4u * tx, acc[6], acc[7]);
+  put(first, here, ty + 32u, column + 4u * tx, acc[8], acc[9]);
+  put(first, here, ty + 40u, column + 4u * tx, acc[10], acc[11]);
+  put(first, here, ty + 48u, column + 4u * tx, acc[12], acc[13]);
+  put(first, here, ty + 56u, column + 4u * tx, acc[14], acc[15]);
 }

@@ -1,29 +1,10 @@
-// linear.input_grad for hardware: a workgroup of 64 computes 64 × 64 outputs, 8 × 8 per invocation, with 16 steps of the
-// reduction at a time staged in workgroup memory (9 KiB). Rows of dy are 5 vec4 apart, one more than they hold, against
-// bank conflicts; rows of w lie along the output, so they are read without any.
-const PITCH: u32 = 5u;
+// linear.input_grad for hardware: 64 × 64 outputs per workgroup, staged (staged_rows.wgsl).
 
-var<workgroup> dy_tile: array<vec4<f32>, 320>;
-var<workgroup> w_tile: array<vec4<f32>, 256>;
-
-// Adds the 16 staged steps. Lane (tx, ty) owns rows ty + 8·i and columns 4·tx..+3 and 32 + 4·tx..+3.
-fn multiply(acc: ptr<function, array<vec4<f32>, 16>>, tx: u32, ty: u32) {
-  for (var n = 0u; n < 4u; n++) {
-    let u = 64u * n + tx;
-    let wa = mat4x4<f32>(w_tile[u], w_tile[u + 16u], w_tile[u + 32u], w_tile[u + 48u]);
-    let wb = mat4x4<f32>(w_tile[u + 8u], w_tile[u + 24u], w_tile[u + 40u], w_tile[u + 56u]);
-    let r = ty * PITCH + n;
-    let d0 = dy_tile[r]; let d1 = dy_tile[r + 40u]; let d2 = dy_tile[r + 80u]; let d3 = dy_tile[r + 120u];
-    let d4 = dy_tile[r + 160u]; let d5 = dy_tile[r + 200u]; let d6 = dy_tile[r + 240u]; let d7 = dy_tile[r + 280u];
-    (*acc)[0] += wa * d0; (*acc)[1] += wb * d0;
-    (*acc)[2] += wa * d1; (*acc)[3] += wb * d1;
-    (*acc)[4] += wa * d2; (*acc)[5] += wb * d2;
-    (*acc)[6] += wa * d3; (*acc)[7] += wb * d3;
-    (*acc)[8] += wa * d4; (*acc)[9] += wb * d4;
-    (*acc)[10] += wa * d5; (*acc)[11] += wb * d5;
-    (*acc)[12] += wa * d6; (*acc)[13] += wb * d6;
-    (*acc)[14] += wa * d7; (*acc)[15] += wb * d7;
-  }
+// Accumulators are indexed by constants only: a driver that does not unroll would keep them in memory otherwise.
+fn put(first: u32, here: u32, i: u32, column4: u32, low: vec4<f32>, high: vec4<f32>) {
+  if (i >= here) { return; }
+  if (column4 < K4) { finish(first + i, column4, low); }
+  if (column4 + 8u < K4) { finish(first + i, column4 + 8u, high); }
 }
 
 @compute @workgroup_size(64)
@@ -46,12 +27,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var r = lane / 4u; r < 64u; r += 16u) {
         var v = vec4<f32>();
         if (r < here && j + 4u * part < SZ) { v = dz_at(row + r, j / 4u + part); }
-        dy_tile[r * PITCH + part] = v;
+        left[r * PITCH + part] = v;
       }
       for (var q = lane / 16u; q < 16u; q += 4u) {
         var v = vec4<f32>();
         if (j + q < SZ && column4 + c < K4) { v = a[(j + q) * K4 + column4 + c]; }
-        w_tile[q * 16u + c] = v;
+        right[q * 16u + c] = v;
       }
       workgroupBarrier();
       multiply(&acc, tx, ty);
@@ -59,9 +40,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if (DROPOUT != 0u) {
       let drop = dropper();
-      for (var e = 0u; e < 16u; e++) {
-        acc[e] = dropped(drop, acc[e], row + ty + 8u * (e / 2u), column4 + tx + 8u * (e % 2u));
-      }
+      let r = row + ty;
+      let k = column4 + tx;
+      acc[0] = dropped(drop, acc[0], r, k); acc[1] = dropped(drop, acc[1], r, k + 8u);
+      acc[2] = dropped(drop, acc[2], r + 8u, k); acc[3] = dropped(drop, acc[3], r + 8u, k + 8u);
+      acc[4] = dropped(drop, acc[4], r + 16u, k); acc[5] = dropped(drop, acc[5], r + 16u, k + 8u);
+      acc[6] = dropped(drop, acc[6], r + 24u, k); acc[7] = dropped(drop, acc[7], r + 24u, k + 8u);
+      acc[8] = dropped(drop, acc[8], r + 32u, k); acc[9] = dropped(drop, acc[9], r + 32u, k + 8u);
+      acc[10] = dropped(drop, acc[10], r + 40u, k); acc[11] = dropped(drop, acc[11], r + 40u, k + 8u);
+      acc[12] = dropped(drop, acc[12], r + 48u, k); acc[13] = dropped(drop, acc[13], r + 48u, k + 8u);
+      acc[14] = dropped(drop, acc[14], r + 56u, k); acc[15] = dropped(drop, acc[15], r + 56u, k + 8u);
     }
   }
 
@@ -71,12 +59,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var r = lane / 4u; r < 64u; r += 16u) {
         var v = vec4<f32>();
         if (r < here && n + 4u * part < LD_DY) { v = dy[dy0 + r * DY4 + n / 4u + part]; }
-        dy_tile[r * PITCH + part] = v;
+        left[r * PITCH + part] = v;
       }
       for (var q = lane / 16u; q < 16u; q += 4u) {
         var v = vec4<f32>();
         if (n + q < N && column4 + c < K4) { v = w[(n + q) * K4 + column4 + c]; }
-        w_tile[q * 16u + c] = v;
+        right[q * 16u + c] = v;
       }
       workgroupBarrier();
       multiply(&acc, tx, ty);
@@ -84,9 +72,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  for (var e = 0u; e < 16u; e++) {
-    let i = ty + 8u * (e / 2u);
-    let column = column4 + tx + 8u * (e % 2u);
-    if (i < here && column < K4) { finish(first + i, column, acc[e]); }
-  }
+  put(first, here, ty, column4 + tx, acc[0], acc[1]);
+  put(first, here, ty + 8u, column4 + tx, acc[2], acc[3]);
+  put(first, here, ty + 16u, column4 + tx, acc[4], acc[5]);
+  put(first, here, ty + 24u, column4 + tx, acc[6], acc[7]);
+  put(first, here, ty + 32u, column4 + tx, acc[8], acc[9]);
+  put(first, here, ty + 40u, column4 + tx, acc[10], acc[11]);
+  put(first, here, ty + 48u, column4 + tx, acc[12], acc[13]);
+  put(first, here, ty + 56u, column4 + tx, acc[14], acc[15]);
 }

@@ -115,7 +115,8 @@ export function linearInputGrad(
     if (dz) for (let c = 0; c < p.RADIALS; c++) radial += dz[t * p.LD_DZ + p.RADIAL_COLUMN + c];
     for (let k = 0; k < p.LD_DX; k++) {
       let sum = 0;
-      if (dy && w) for (let n = 0; n < p.N; n++) sum += dy[(p.CHUNKED_INPUT ? i : t) * p.LD_DY + n] * w[n * p.LD_DX + k];
+      if (dy && w)
+        for (let n = 0; n < p.N; n++) sum += dy[(p.CHUNKED_INPUT ? i : t) * p.LD_DY + n] * w[n * p.LD_DX + k];
       if (dz && a) {
         let low = 0;
         for (let j = 0; j < p.SZ; j++) low += dz[t * p.LD_DZ + j] * a[j * p.LD_DX + k];

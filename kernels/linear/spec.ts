@@ -1,6 +1,10 @@
 /**
- * Linear layers, frozen, with stacked low-rank adapters. `tiles.ts` says how many workgroups each kernel needs. A
- * `_tiled` variant, for hardware, has the bindings, parameters and grid of the kernel it stands in for.
+ * Linear layers, frozen, with stacked low-rank adapters. `tiles.ts` says how many workgroups each kernel needs.
+ *
+ * Variants have the bindings and parameters of the kernel they stand in for: `_tiled` is for hardware (the other one is
+ * for processors); `forward_few` is for programs of a few rows, such as decoding.
+ *
+ * Parameters SEG_* describe the modules of a stack (forward_io.wgsl); SEGMENTS is their number.
  */
 import { source, type WgslName } from '../source.ts';
 import type { Binding, KernelSpec } from '../spec.ts';
@@ -30,6 +34,12 @@ export const linearForwardTiled: KernelSpec = {
   bindings: forwardBindings,
 };
 
+export const linearForwardFew: KernelSpec = {
+  name: 'linear.forward_few',
+  wgsl: source(...SITE, 'linear/chunk', 'linear/forward_io', 'linear/forward_few'),
+  bindings: forwardBindings,
+};
+
 const inputGradBindings: readonly Binding[] = [
   frame,
   site,
@@ -45,18 +55,45 @@ export const linearInputGrad: KernelSpec = {
 
 export const linearInputGradTiled: KernelSpec = {
   name: 'linear.input_grad_tiled',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/input_grad_io', 'linear/input_grad_tiled'),
+  wgsl: source(
+    ...SITE,
+    'linear/chunk',
+    'linear/staged_rows',
+    'linear/input_grad_io',
+    'linear/input_grad_tiled',
+  ),
   bindings: inputGradBindings,
 };
 
+const outputGradBindings: readonly Binding[] = [frame, ...read('dy', 'b'), { name: 'h', access: 'write' }];
+
 export const linearOutputGrad: KernelSpec = {
   name: 'linear.output_grad',
-  wgsl: source('common/frame', 'linear/output_grad'),
-  bindings: [frame, ...read('dy', 'b'), { name: 'h', access: 'write' }],
+  wgsl: source('common/frame', 'linear/output_grad_io', 'linear/output_grad'),
+  bindings: outputGradBindings,
 };
+
+export const linearOutputGradTiled: KernelSpec = {
+  name: 'linear.output_grad_tiled',
+  wgsl: source('common/frame', 'linear/staged_rows', 'linear/output_grad_io', 'linear/output_grad_tiled'),
+  bindings: outputGradBindings,
+};
+
+const outerBindings: readonly Binding[] = [
+  frame,
+  site,
+  ...read('a', 'b'),
+  { name: 'out', access: 'read_write' },
+];
 
 export const linearOuter: KernelSpec = {
   name: 'linear.outer',
-  wgsl: source(...SITE, 'linear/outer'),
-  bindings: [frame, site, ...read('a', 'b'), { name: 'out', access: 'read_write' }],
+  wgsl: source(...SITE, 'linear/outer_io', 'linear/outer'),
+  bindings: outerBindings,
+};
+
+export const linearOuterTiled: KernelSpec = {
+  name: 'linear.outer_tiled',
+  wgsl: source(...SITE, 'linear/outer_io', 'linear/outer_tiled'),
+  bindings: outerBindings,
 };

@@ -22,9 +22,19 @@ const FRAME = { seed: 7, step: 3, micro: 1, training: 1 };
 const STACK = { SEG_COLUMN: [0, 24, 32, 40], SEG_S: [0, 8, 8], SEG_RANK: [8, 0, 12], SEG_B: [0, 192, 192] };
 const STACK_B = 24 * 8 + 8 * 12;
 /** Modules that straddle the 64 columns of a workgroup. */
-const WIDE = { SEG_COLUMN: [0, 56, 136, 144], SEG_S: [0, 20, 24], SEG_RANK: [20, 4, 8], SEG_B: [0, 1120, 1440] };
+const WIDE = {
+  SEG_COLUMN: [0, 56, 136, 144],
+  SEG_S: [0, 20, 24],
+  SEG_RANK: [20, 4, 8],
+  SEG_B: [0, 1120, 1440],
+};
 const WIDE_B = 1120 + 320 + 64;
-const single = (columns: number, rank = 0) => ({ SEG_COLUMN: [0, columns], SEG_S: [0], SEG_RANK: [rank], SEG_B: [0] });
+const single = (columns: number, rank = 0) => ({
+  SEG_COLUMN: [0, columns],
+  SEG_S: [0],
+  SEG_RANK: [rank],
+  SEG_B: [0],
+});
 
 /** Uniform in [−1, 1); columns of each row past `width` are zeros. */
 function matrix(seed: number, rows: number, ld: number, width = ld): Float32Array {
@@ -117,39 +127,45 @@ async function forward(spec: KernelSpec, c: Case, rows: number): Promise<void> {
   compare(y, want, ldY, { start: chunkedOutput ? 0 : part.start, count: part.count });
 }
 
-for (const spec of [specs.linearForward, specs.linearForwardTiled]) {
+for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearForwardFew]) {
+  const few = spec === specs.linearForwardFew;
+  const tiled = spec === specs.linearForwardTiled;
   describe(spec.name, () => {
-    gpuTest('stacked modules with bias, adapters and residual', async () => {
-      for (const K of [24, 172]) {
-        const c = { K, N: 40, ldY: 44, segments: STACK, bLength: STACK_B, ldS: 24, bias: true, residual: true };
-        for (const rows of ROWS) await forward(spec, c, rows);
+    gpuTest('stacked modules with bias, adapters and residual; chunks of them', async () => {
+      const c = {
+        K: 172,
+        N: 40,
+        ldY: 44,
+        segments: STACK,
+        bLength: STACK_B,
+        ldS: 24,
+        bias: true,
+        residual: true,
+      };
+      for (const rows of ROWS) await forward(spec, c, rows);
+      await forward(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
+    });
+    gpuTest('modules wider than a tile, adapters with and without base', async () => {
+      const c = { K: 24, N: 144, segments: WIDE, bLength: WIDE_B, ldS: 36 };
+      for (const base of tiled ? [true] : [true, false]) {
+        for (const rows of few ? [3] : [1, 70]) await forward(spec, { ...c, base }, rows);
       }
     });
-    gpuTest('modules wider than a tile, adapters only, and adapters with base', async () => {
-      const c = { K: 24, N: 144, segments: WIDE, bLength: WIDE_B, ldS: 32 };
-      for (const rows of [1, 70]) {
-        await forward(spec, { ...c, base: false }, rows);
-        await forward(spec, c, rows);
-      }
+    gpuTest('adapters only; bias or residual without adapters', async () => {
+      await forward(spec, { K: 24, N: 40, segments: STACK, bLength: STACK_B, ldS: 24, base: false }, 5);
+      if (tiled) return;
+      for (const bias of [true, false])
+        await forward(spec, { K: 128, N: 72, bias, residual: !bias }, few ? 2 : 37);
     });
-    gpuTest('plain, with bias, with residual', async () => {
-      for (const [bias, residual] of [[false, false], [true, false], [false, true]]) {
-        await forward(spec, { K: 128, N: 72, bias, residual }, 37);
-      }
-    });
-    gpuTest('stacked projection under dropout', async () => {
-      for (const rows of [3, 37]) await forward(spec, { K: 128, N: 20, ldY: 24, real: 18, dropout: 0.3 }, rows);
+    gpuTest('stacked projection under dropout, whole and from a row on', async () => {
+      const c = { K: 128, N: 20, ldY: 24, real: 18, dropout: 0.3 };
+      for (const start of [0, 16]) await forward(spec, { ...c, chunk: { start, limit: ALL } }, 37);
     });
     gpuTest('vocabularies that are no multiple of 4, in chunks of targets', async () => {
-      for (const [real, K] of [[301, 24], [886, 24]]) {
-        const c = { K, N: Math.ceil(real / 8) * 8, real, targets: true, chunkedOutput: true };
+      for (const real of spec === specs.linearForward ? [301, 886] : [301]) {
+        const c = { K: 24, N: Math.ceil(real / 8) * 8, real, targets: true, chunkedOutput: true };
         for (const start of [0, 32, 64, 128]) await forward(spec, { ...c, chunk: { start, limit: 32 } }, 70);
       }
-    });
-    gpuTest('chunks into one output, residual and adapter rows too', async () => {
-      const c = { K: 24, N: 40, segments: STACK, bLength: STACK_B, ldS: 24, residual: true };
-      await forward(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
-      await forward(spec, { ...c, dropout: 0.5, chunk: { start: 16, limit: ALL } }, 37);
     });
   });
 }
@@ -179,7 +195,16 @@ async function inputGrad(spec: KernelSpec, c: GradCase, rows: number): Promise<v
     ...(radials ? { x: matrix(5, rows, K, K - 1) } : {}),
     ...(c.addend ? { addend: matrix(6, rows, K, K - 1) } : {}),
   };
-  const p = { N, LD_DY: ldDy, LD_DX: K, SZ, LD_DZ: ldDz, RADIALS: radials, RADIAL_COLUMN: SZ, CHUNKED_INPUT: chunkedInput };
+  const p = {
+    N,
+    LD_DY: ldDy,
+    LD_DX: K,
+    SZ,
+    LD_DZ: ldDz,
+    RADIALS: radials,
+    RADIAL_COLUMN: SZ,
+    CHUNKED_INPUT: chunkedInput,
+  };
   const params = {
     ...p,
     HAS_BASE: c.N !== undefined,
@@ -203,93 +228,105 @@ async function inputGrad(spec: KernelSpec, c: GradCase, rows: number): Promise<v
 
 for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled]) {
   describe(spec.name, () => {
-    gpuTest('base, adapters under dropout, radial terms and addend', async () => {
-      for (const K of [24, 172]) {
-        const c = { K, N: 40, SZ: 21, radials: 3, addend: true, dropout: 0.3 };
-        for (const rows of ROWS) await inputGrad(spec, c, rows);
-      }
+    gpuTest('base, adapters under dropout, radial terms and addend; chunks of them', async () => {
+      const c = { K: 172, N: 40, SZ: 21, radials: 3, addend: true, dropout: 0.3 };
+      for (const rows of ROWS) await inputGrad(spec, c, rows);
+      await inputGrad(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
     });
     gpuTest('each term alone', async () => {
-      await inputGrad(spec, { K: 128, N: 72 }, 37);
-      await inputGrad(spec, { K: 128, SZ: 18 }, 37);
       await inputGrad(spec, { K: 128, radials: 1 }, 37);
       await inputGrad(spec, { K: 128, addend: true }, 37);
+      if (spec === specs.linearInputGradTiled) return;
+      await inputGrad(spec, { K: 128, N: 72 }, 37);
+      await inputGrad(spec, { K: 128, SZ: 18 }, 37);
     });
     gpuTest('vocabularies, in chunks of targets', async () => {
-      for (const [N, K] of [[301, 24], [886, 128]]) {
+      for (const N of spec === specs.linearInputGrad ? [301, 886] : [301]) {
+        const c = { K: 24, N, targets: true, chunkedInput: true };
         for (const start of [0, 32, 64, 128]) {
-          await inputGrad(spec, { K, N, targets: true, chunkedInput: true, chunk: { start, limit: 32 } }, 70);
+          await inputGrad(spec, { ...c, chunk: { start, limit: 32 } }, 70);
         }
       }
-    });
-    gpuTest('a chunk of every operand', async () => {
-      const c = { K: 24, N: 8, SZ: 8, radials: 1, addend: true, dropout: 0.5, chunk: { start: 5, limit: 20 } };
-      await inputGrad(spec, c, 37);
     });
   });
 }
 
-describe('linear.output_grad', () => {
-  gpuTest('stacks and single modules', async () => {
-    const cases = [
-      { segments: STACK, bLength: STACK_B, ldDy: 44, ldS: 28 },
-      { segments: WIDE, bLength: WIDE_B, ldDy: 144, ldS: 32 },
-      { segments: single(72, 4), bLength: 288, ldDy: 72, ldS: 4 },
-    ];
-    for (const { segments, bLength, ldDy, ldS } of cases) {
-      const p = { LD_DY: ldDy, LD_S: ldS, ...segments };
-      for (const rows of ROWS) {
-        const dy = matrix(1, rows, ldDy);
-        const b = matrix(2, 1, bLength);
-        const { h } = await runKernel(
-          specs.linearOutputGrad,
-          { ...p, SEGMENTS: segments.SEG_S.length },
-          { dy, b, h: new Float32Array(rows * ldS) },
-          { frame: { tokens: rows }, workgroups: grid('linear.output_grad', ldS, Math.max(rows, 1)) },
-        );
-        compare(h, linearOutputGrad(p, dy, b, rows), ldS, { start: 0, count: rows });
-      }
-    }
-  });
-});
-
-describe('linear.outer', () => {
-  const cases = [
-    { name: 'gradient of B, stacked', segments: STACK, length: STACK_B, ldA: 44, ldB: 24 },
-    { name: 'gradient of B, wide modules', segments: WIDE, length: WIDE_B, ldA: 144, ldB: 32 },
-    { name: 'gradient of A under dropout', segments: single(21, 172), length: 21 * 172, ldA: 28, ldB: 172, dropout: 0.3 },
-  ];
-  for (const { name, segments, length, ldA, ldB, dropout: p } of cases) {
-    gpuTest(`${name}, added to what is there`, async () => {
-      const dropout = p === undefined ? undefined : withDropout(p, 2);
-      const params = {
-        LD_A: ldA,
-        LD_B: ldB,
-        ...segments,
-        SEGMENTS: segments.SEG_S.length,
-        DROPOUT: dropout?.DROPOUT ?? 0,
-        KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
-      };
-      for (const rows of ROWS) {
-        const [a, b, before] = [matrix(1, rows, ldA), matrix(2, rows, ldB), matrix(3, 1, length)];
-        const run = () =>
-          runKernel(
-            specs.linearOuter,
-            params,
-            { site: site(2, everything), a, b, out: before },
-            {
-              frame: { ...FRAME, tokens: rows },
-              workgroups: grid('linear.outer', segments.SEG_COLUMN.at(-1)!, Math.max(...segments.SEG_RANK)),
-            },
+for (const spec of [specs.linearOutputGrad, specs.linearOutputGradTiled]) {
+  describe(spec.name, () => {
+    gpuTest('stacks and single modules', async () => {
+      const cases = [
+        { segments: STACK, bLength: STACK_B, ldDy: 44, ldS: 28 },
+        { segments: WIDE, bLength: WIDE_B, ldDy: 144, ldS: 36 },
+        { segments: single(72, 4), bLength: 288, ldDy: 72, ldS: 4 },
+      ];
+      for (const { segments, bLength, ldDy, ldS } of cases.slice(
+        spec === specs.linearOutputGradTiled ? 1 : 0,
+      )) {
+        const p = { LD_DY: ldDy, LD_S: ldS, ...segments };
+        for (const rows of ROWS) {
+          const dy = matrix(1, rows, ldDy);
+          const b = matrix(2, 1, bLength);
+          const { h } = await runKernel(
+            spec,
+            { ...p, SEGMENTS: segments.SEG_S.length },
+            { dy, b, h: new Float32Array(rows * ldS) },
+            { frame: { tokens: rows }, workgroups: grid(spec.name, ldS, Math.max(rows, 1)) },
           );
-        const { out } = await run();
-        const want = linearOuter({ LD_A: ldA, LD_B: ldB, ...segments }, a, b, before, rows, dropout);
-        expect(relativeError(out, want)).toBeLessThan(1e-5);
-        if (rows === 37) expect((await run()).out).toEqual(out);
+          compare(h, linearOutputGrad(p, dy, b, rows), ldS, { start: 0, count: rows });
+        }
       }
     });
-  }
-});
+  });
+}
+
+for (const spec of [specs.linearOuter, specs.linearOuterTiled]) {
+  describe(spec.name, () => {
+    const cases = [
+      { name: 'gradient of B, stacked', segments: STACK, length: STACK_B, ldA: 44, ldB: 24 },
+      { name: 'gradient of B, wide modules', segments: WIDE, length: WIDE_B, ldA: 144, ldB: 32 },
+      {
+        name: 'gradient of A under dropout',
+        segments: single(21, 172),
+        length: 21 * 172,
+        ldA: 28,
+        ldB: 172,
+        dropout: 0.3,
+      },
+    ];
+    for (const { name, segments, length, ldA, ldB, dropout: p } of cases.slice(
+      spec === specs.linearOuterTiled ? 1 : 0,
+    )) {
+      gpuTest(`${name}, added to what is there`, async () => {
+        const dropout = p === undefined ? undefined : withDropout(p, 2);
+        const params = {
+          LD_A: ldA,
+          LD_B: ldB,
+          ...segments,
+          SEGMENTS: segments.SEG_S.length,
+          DROPOUT: dropout?.DROPOUT ?? 0,
+          KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
+        };
+        for (const rows of ROWS) {
+          const [a, b, before] = [matrix(1, rows, ldA), matrix(2, rows, ldB), matrix(3, 1, length)];
+          const run = () =>
+            runKernel(
+              spec,
+              params,
+              { site: site(2, everything), a, b, out: before },
+              {
+                frame: { ...FRAME, tokens: rows },
+                workgroups: grid(spec.name, segments.SEG_COLUMN.at(-1)!, Math.max(...segments.SEG_RANK)),
+              },
+            );
+          const { out } = await run();
+          const want = linearOuter({ LD_A: ldA, LD_B: ldB, ...segments }, a, b, before, rows, dropout);
+          expect(relativeError(out, want)).toBeLessThan(1e-5);
+          if (rows === 37) expect((await run()).out).toEqual(out);
+        }
+      });
+    }
+  });
+}
 
 test('the mask keeps the share it should and differs between rows, columns and sites', () => {
   const d = withDropout(0.3, 1);
