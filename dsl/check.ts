@@ -159,10 +159,7 @@ export function checkBlocks(
 
 function unknownKind(block: BlockNode, report: Report): void {
   const { text, span } = block.keyword;
-  const help = helpFor(
-    text,
-    kindNames.filter(kind => KIND[kind].status === 'now'),
-  );
+  const help = helpFor(text, [...kindNames.filter(kind => KIND[kind].status === 'now'), 'let', 'use']);
   const meant = /^replace it with `(\w+)`$/.exec(help ?? '')?.[1];
   report.add('unknown-kind', span, `\`${text}\` is not a kind of block`, {
     ...(help && { help: meant ? help : `start the block with ${help.replace(/^write /, '')}` }),

@@ -58,6 +58,5 @@ export function check(file: string, text: string, options: CheckOptions = {}): C
   const program = checkBlocks(file, blocks, names, report, options.overrides ?? {}, options.needs ?? {});
   if (!report.failed) names.reportUnused(file);
   const diagnostics = settle(report.list, tree, file);
-  const failed = diagnostics.some(({ severity }) => severity === 'error');
-  return { ...(!failed && { program }), diagnostics, sources };
+  return { ...(!report.failed && { program }), diagnostics, sources };
 }

@@ -82,13 +82,14 @@ export class ValueBuilder {
     });
   }
 
-  /** Run with a report of its own; pass on what is harmless and at most one damage. */
-  protected guarded<T>(build: () => T): { result: T; damaged: boolean } {
+  /** Run with a report of its own; pass on (if at all) what is harmless and at most one damage. */
+  protected guarded<T>(telling: boolean, build: () => T): { result: T; damaged: boolean } {
     const outer = this.report;
     this.report = new Report();
     const result = build();
     const damage = DAMAGE.flatMap(code => this.report.list.filter(told => told.code === code));
-    outer.list.push(...this.report.list.filter(told => told === damage[0] || !damage.includes(told)));
+    if (telling)
+      outer.list.push(...this.report.list.filter(told => told === damage[0] || !damage.includes(told)));
     this.report = outer;
     return { result, damaged: damage.length > 0 };
   }
@@ -98,7 +99,7 @@ export class ValueBuilder {
     const first = all.find(isToken);
     const span = this.span(node);
     const name = first ? this.name(first) : { text: '', span };
-    const { result, damaged } = this.guarded(() => {
+    const { result, damaged } = this.guarded(true, () => {
       const sign = all[1];
       const signed = isToken(sign) && (is(sign, Colon) || is(sign, Equals));
       const rest = all.slice(signed ? 2 : 1);

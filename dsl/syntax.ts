@@ -117,7 +117,7 @@ class Builder extends ValueBuilder {
   }
 
   private constant(node: CstNode): LetNode {
-    const { result } = this.guarded((): LetNode => {
+    const { result } = this.guarded(true, (): LetNode => {
       const all = parts(node);
       const span = this.span(node);
       const named = all.slice(1).find(part => isToken(part) && (is(part, Word) || is(part, Constant)));
@@ -181,15 +181,17 @@ class Builder extends ValueBuilder {
       ...(isToken(labelToken) && { label: this.name(labelToken) }),
     };
     if (block.label) block.header = cover(keyword.span, block.label.span);
-    const { damaged } = this.guarded(() =>
+    const { damaged } = this.guarded(isKind(keyword.text), () =>
       this.header(
         all.filter(isNode).filter(({ name }) => name === 'headerPart'),
         block,
       ),
     );
     block.damaged = damaged;
+    // Not knowing the kind, nothing is known of what belongs in its header; without a `<` it may be no block at all.
+    const known = isKind(keyword.text);
     if (!isNode(body)) {
-      if (damaged || !isKind(keyword.text)) return block;
+      if (damaged || !known) return block;
       const end = this.after(block.header);
       this.report.add('missing-body', end, `this \`${keyword.text}\` has no body`, {
         help: 'write `< >` after it',
@@ -198,7 +200,7 @@ class Builder extends ValueBuilder {
       block.damaged = true;
       return block;
     }
-    this.body(body, block);
+    if (known || isToken(parts(body)[0])) this.body(body, block);
     return block;
   }
 

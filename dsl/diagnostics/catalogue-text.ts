@@ -205,7 +205,7 @@ export const textEntries = entries({
   'too-many-mistakes': {
     severity: 'note',
     about: 'Only the first hundred diagnostics are listed; correct some of them and check again.',
-    wrong: `train < ${'oops; '.repeat(120)} >`,
+    wrong: `train <\n${'  oops;\n'.repeat(120)}>`,
     right: 'train < >',
   },
 });

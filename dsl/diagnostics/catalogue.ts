@@ -21,11 +21,10 @@ export const entryOf = (code: string): CatalogueEntry | undefined =>
 export function explain(code: string): string | undefined {
   const entry = entryOf(code);
   if (!entry) return undefined;
-  const indent = (text: string) =>
-    text
-      .split('\n')
-      .map(line => `    ${line.length > 96 ? `${line.slice(0, 95)}…` : line}`)
-      .join('\n');
+  const indent = (text: string) => {
+    const lines = text.split('\n').map(line => `    ${line.length > 96 ? `${line.slice(0, 95)}…` : line}`);
+    return (lines.length > 8 ? [...lines.slice(0, 6), '    …', ...lines.slice(-1)] : lines).join('\n');
+  };
   return [
     `${entry.severity}[${code}]`,
     '',

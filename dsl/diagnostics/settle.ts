@@ -1,10 +1,12 @@
 /** From everything that was told to what is worth reading: no echoes of one slip, in the order of the text, not endless. */
-import type { FileNode } from '../ast.ts';
+import type { FileNode, Statement } from '../ast.ts';
 import type { Span } from '../program.ts';
 import { catalogue, isTextCode } from './catalogue.ts';
 import type { Diagnostic } from './diagnostic.ts';
 
+/** Most listed; and most looked at, for looking at them is quadratic. */
 const LIMIT = 100;
+const CONSIDERED = 1000;
 
 /** After one of these the text that follows, to the end of the statement, is not what was meant. */
 const HARD = ['unterminated-string', 'unterminated-comment', 'unexpected-character'];
@@ -21,6 +23,17 @@ const DEPENDENT = [
   'unknown-unit',
   'positional-parameter',
   'missing-semicolon',
+  'braces',
+];
+
+/** After one of these the rest of the line is likely to be read in a wrong way. */
+const DERAILING = [
+  ...HARD,
+  'unexpected',
+  'missing-value',
+  'unclosed-bracket',
+  'stray-comma',
+  'missing-comma',
 ];
 
 /** One character apart, or less: `dt;ype` is one word with a slip in it. */
@@ -29,60 +42,85 @@ const touch = (a: Span, b: Span) => a.file === b.file && a.start <= b.end + 1 &&
 /** Which of two diagnostics about one place says more: the lower. */
 function weight({ code }: Diagnostic): number {
   if (HARD.includes(code)) return 0;
+  if (code === 'braces') return 3.5;
   if (code === 'field-outside-block') return 2;
   if (code.startsWith('unknown-') && !isTextCode(code)) return 4;
   return isTextCode(code) ? (code === 'missing-value' || code === 'missing-comma' ? 3 : 1) : 5;
 }
 
+/** The statement a place is in; statements are in text order. */
+function finder(tree: FileNode, root: string): (place: Span) => Statement | undefined {
+  const { statements } = tree;
+  return place => {
+    let low = 0;
+    let high = statements.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((statements[middle]?.span.start ?? 0) <= place.start) low = middle;
+      else high = middle - 1;
+    }
+    const found = statements[low];
+    return found && place.file === root && touch(found.span, place) ? found : undefined;
+  };
+}
+
 export function settle(all: Diagnostic[], tree: FileNode, root: string): Diagnostic[] {
-  const statementAt = (place: Span) => tree.statements.find(({ span }) => touch(span, place));
-  const hard = all.flatMap(({ code, span }) => (span && HARD.includes(code) ? [span] : []));
-  const constantBroken = all.some(
+  const start = ({ span }: Diagnostic) => span?.start ?? 0;
+  const rank = ({ span }: Diagnostic) => (span?.file === root ? 0 : span ? 1 : 2);
+  const inOrder = (a: Diagnostic, b: Diagnostic) =>
+    rank(a) - rank(b) || (a.span?.file ?? '').localeCompare(b.span?.file ?? '') || start(a) - start(b);
+  const errorsFirst = (a: Diagnostic, b: Diagnostic) =>
+    Number(b.severity === 'error') - Number(a.severity === 'error');
+
+  const statementAt = finder(tree, root);
+  const considered =
+    all.length > CONSIDERED
+      ? all.toSorted((a, b) => errorsFirst(a, b) || inOrder(a, b)).slice(0, CONSIDERED)
+      : all;
+  const hard = considered.filter(({ code }) => HARD.includes(code));
+  const constantBroken = considered.some(
     ({ code, span }) => span && isTextCode(code) && statementAt(span)?.kind === 'let',
   );
+  const kept: Diagnostic[] = [];
 
-  /** Told because of another slip, not for itself. */
-  const echo = (one: Diagnostic, index: number): boolean => {
+  /** Told because of another slip, not for itself. Only what is kept can explain it, so one of two always stays. */
+  const echo = (one: Diagnostic): boolean => {
     const { code, span } = one;
-    if (!span || code === 'bidi-character') return false;
+    if (!span || code === 'bidi-character' || HARD.includes(code)) return false;
     if (code === 'unknown-constant' && constantBroken) return true;
-    if (!HARD.includes(code)) {
-      for (const place of hard) {
-        const statement = isTextCode(code) ? statementAt(place) : undefined;
-        if (statement && touch(statement.span, span)) return true;
-      }
-    }
-    if (isTextCode(code) && !DEPENDENT.includes(code)) return false;
-    return all.some((other, at) => {
-      if (at === index || !other.span || !touch(other.span, span) || other.code === 'bidi-character')
-        return false;
-      if (other.severity !== 'error' || !(isTextCode(other.code) || other.code === code)) return false;
-      const lighter = weight(other) - weight(one);
-      return lighter < 0 || (lighter === 0 && other.span.start < span.start);
+    const statement = statementAt(span);
+    const derailed = hard.some(other => {
+      const concerns = isTextCode(code) || other.code === 'unterminated-string';
+      const around = concerns && other.span && statementAt(other.span);
+      return around && touch(around.span, span);
+    });
+    if (derailed) return true;
+    const beside = (other: Diagnostic) => other.span && statementAt(other.span) === statement;
+    if (one.severity === 'warning')
+      return kept.some(other => isTextCode(other.code) && other.severity === 'error' && beside(other));
+    const dependent = DEPENDENT.includes(code);
+    if (isTextCode(code) && !dependent) return false;
+    return kept.some(other => {
+      if (!other.span || other.severity !== 'error') return false;
+      const earlier = other.span.line === span.line && other.span.start < span.start;
+      if (dependent && earlier && DERAILING.includes(other.code) && beside(other)) return true;
+      return touch(other.span, span) && (isTextCode(other.code) || other.code === code);
     });
   };
   const seen = new Set<string>();
-  const kept = all.filter((diagnostic, index) => {
+  const byWeight = considered.toSorted(
+    (a, b) => errorsFirst(a, b) || weight(a) - weight(b) || start(a) - start(b),
+  );
+  for (const diagnostic of byWeight) {
     const { code, span, message } = diagnostic;
     const key = JSON.stringify([code, span?.file, span?.start, span?.end, message]);
-    if (seen.has(key) || echo(diagnostic, index)) return false;
+    if (!seen.has(key) && !echo(diagnostic)) kept.push(diagnostic);
     seen.add(key);
-    return true;
-  });
-  const rank = ({ span }: Diagnostic) => (span?.file === root ? 0 : span ? 1 : 2);
-  kept.sort(
-    (a, b) =>
-      rank(a) - rank(b) ||
-      (a.span?.file ?? '').localeCompare(b.span?.file ?? '') ||
-      (a.span?.start ?? 0) - (b.span?.start ?? 0),
-  );
-  if (kept.length <= LIMIT) return kept;
-  // An error must stay one: the program is withheld exactly when an error is listed.
-  const errors = kept.filter(({ severity }) => severity === 'error');
-  const shown = (errors.length > 0 ? errors : kept).slice(0, LIMIT);
+  }
+  // `kept` is errors first, so that a listing cut short still shows that there are some.
+  const shown = kept.slice(0, LIMIT).sort(inOrder);
+  const more = all.length > CONSIDERED ? all.length - shown.length : kept.length - shown.length;
+  if (more === 0) return shown;
   const code = 'too-many-mistakes';
-  return [
-    ...shown,
-    { code, severity: catalogue[code].severity, message: `and ${kept.length - shown.length} more` },
-  ];
+  return [...shown, { code, severity: catalogue[code].severity, message: `and ${more} more` }];
 }
