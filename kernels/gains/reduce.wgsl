@@ -11,73 +11,96 @@ const DTHETA_COLUMN = DN_COLUMN + EXPERTS;
 const DLOG_SIGMA_COLUMN = DTHETA_COLUMN + EXPERTS;
 const DLOGIT_COLUMN = DLOG_SIGMA_COLUMN + EXPERTS;
 
-const LANES = 256u;
+const LANES = 64u;
 var<workgroup> partial: array<vec4<f32>, LANES>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let e = group.x;
   if (e < EXPERTS) {
-    let rank = RANK[e];
     if (SPACE[e] == 0u) {
-      for (var i = lane; i < rank * rank; i += LANES) { gram_grad[GRAM_OFFSET[e] + i] = 0.0; }
+      let size = RANK[e] * RANK[e];
+      for (var i = lane; i < size; i += LANES) { gram_grad[GRAM_OFFSET[e] + i] = 0.0; }
       return;
     }
-    outer_sum(lane, true, rank, DN_COLUMN + e, e, GRAM_OFFSET[e], rank);
-    if (CURVATURE_KIND[e] != 0u || LEARN_SCALE[e] != 0u) { parameter_sums(lane, e); }
-  } else if (e < EXPERTS + ADAPTERS) {
-    let adapter = e - EXPERTS;
-    if (ON_RANK[adapter] == 0u) { return; }
-    let start = EXPERT_START[adapter];
-    let end = EXPERT_START[adapter + 1u];
-    var stride = 0u;
-    for (var f = start; f < end; f++) { stride += RANK[f]; }
-    var out = ROUTER_OFFSET[adapter];
-    for (var f = start; f < end; f++) {
-      outer_sum(lane, false, end - start, DLOGIT_COLUMN + start, f, out, stride);
-      out += RANK[f];
-    }
+  } else if (e >= EXPERTS + ADAPTERS || ON_RANK[e - EXPERTS] == 0u) {
+    return;
   }
+  outer_sums(lane, e);
+  if (e < EXPERTS && (CURVATURE_KIND[e] != 0u || LEARN_SCALE[e] != 0u)) { parameter_sums(lane, e); }
 }
 
-// out[i, j] = Σ_t weight_i(t)·z_f[t, j] for i < rows, four j per lane, lanes beyond that over slices of the tokens.
-// quadratic: weight_i = dz[t, column]·z_f[t, i], into gram_grad; else weight_i = dz[t, column + i], onto geometry_grad.
-fn outer_sum(lane: u32, quadratic: bool, rows: u32, column: u32, f: u32, out: u32, stride: u32) {
-  let rank = RANK[f];
-  let blocks = (rank + 3u) / 4u;
+// out[i, j] = Σ_t weight_i(t)·z[t, j]: four columns j of one row i per item; an item per lane, and lanes beyond the items
+// over slices of the tokens. C: weight_i = dn·z[t, i], columns of the one expert, into gram_grad. Router on rank space:
+// weight_i = dℓ_i, the columns of all experts of the adapter, onto geometry_grad.
+fn outer_sums(lane: u32, result: u32) {
+  let router = result >= EXPERTS;
+  var first_expert = result;
+  var end_expert = result + 1u;
+  var rows = 0u;
+  var out = 0u;
+  var weight_column = DN_COLUMN + result;
+  if (router) {
+    first_expert = EXPERT_START[result - EXPERTS];
+    end_expert = EXPERT_START[result - EXPERTS + 1u];
+    rows = end_expert - first_expert;
+    out = ROUTER_OFFSET[result - EXPERTS];
+    weight_column = DLOGIT_COLUMN + first_expert;
+  } else {
+    rows = RANK[result];
+    out = GRAM_OFFSET[result];
+  }
+  var blocks = 0u;
+  var stride = 0u;
+  for (var f = first_expert; f < end_expert; f++) {
+    blocks += (RANK[f] + 3u) / 4u;
+    stride += RANK[f];
+  }
+
   let items = rows * blocks;
   let together = min(items, LANES);
   let slices = LANES / together;
   let slice = lane / together;
-  for (var first = 0u; first < items; first += LANES) {
-    let item = first + lane % together;
+  var at = 0u;
+  var width = 0u;
+  var sum = vec4<f32>();
+  for (var item = lane % together; item < items && slice < slices; item += together) {
     let i = item / blocks;
-    let j = 4u * (item % blocks);
-    let busy = item < items && slice < slices;
-    var sum = vec4<f32>();
-    if (busy) {
-      for (var t = slice; t < frame.tokens; t += slices) {
-        let row = t * LD_Z + Z_COLUMN[f];
-        var weight = 0.0;
-        if (quadratic) {
-          weight = dz[t * LD_DZ + column] * z[row + i];
-        } else {
-          weight = dz[t * LD_DZ + column + i];
-        }
-        // Past the rank stand other columns; those sums are dropped below.
-        sum += weight * vec4<f32>(z[row + j], z[row + j + 1u], z[row + j + 2u], z[row + j + 3u]);
-      }
+    var block = item % blocks;
+    var f = first_expert;
+    at = out + i * stride;
+    while (block >= (RANK[f] + 3u) / 4u) {
+      block -= (RANK[f] + 3u) / 4u;
+      at += RANK[f];
+      f++;
     }
-    partial[lane] = sum;
-    workgroupBarrier();
-    if (busy && slice == 0u) {
-      for (var k = 1u; k < slices; k++) { sum += partial[lane + k * together]; }
-      for (var c = 0u; c < min(4u, rank - j); c++) {
-        let at = out + i * stride + j + c;
-        if (quadratic) { gram_grad[at] = sum[c]; } else { geometry_grad[at] += sum[c]; }
-      }
+    at += 4u * block;
+    width = min(4u, RANK[f] - 4u * block);
+    let column = Z_COLUMN[f] + 4u * block;
+    let own = Z_COLUMN[first_expert] + i;
+    let by = select(weight_column, weight_column + i, router);
+    sum = vec4<f32>();
+    for (var t = slice; t < frame.tokens; t += slices) {
+      var weight = dz[t * LD_DZ + by];
+      if (!router) { weight *= z[t * LD_Z + own]; }
+      let v = t * LD_Z + column;
+      sum += weight * vec4<f32>(z[v], z[v + 1u], z[v + 2u], z[v + 3u]);  // past the rank: dropped when written
     }
-    workgroupBarrier();
+    if (slices == 1u) { write(router, at, width, sum); }
+  }
+  // With several slices each lane had one item at most.
+  partial[lane] = sum;
+  workgroupBarrier();
+  if (slices > 1u && slice == 0u) {
+    for (var k = 1u; k < slices; k++) { sum += partial[lane + k * together]; }
+    write(router, at, width, sum);
+  }
+  workgroupBarrier();
+}
+
+fn write(router: bool, at: u32, width: u32, values: vec4<f32>) {
+  for (var c = 0u; c < width; c++) {
+    if (router) { geometry_grad[at + c] += values[c]; } else { gram_grad[at + c] = values[c]; }
   }
 }
 
@@ -89,14 +112,8 @@ fn parameter_sums(lane: u32, e: u32) {
   }
   partial[lane] = vec4<f32>(sum, 0.0, 0.0);
   workgroupBarrier();
-  if (lane < 16u) {
-    sum = vec2<f32>();
-    for (var k = 0u; k < 16u; k++) { sum += partial[16u * lane + k].xy; }
-    partial[16u * lane] = vec4<f32>(sum, 0.0, 0.0);
-  }
-  workgroupBarrier();
   if (lane == 0u) {
-    for (var k = 1u; k < 16u; k++) { sum += partial[16u * k].xy; }
+    for (var k = 1u; k < LANES; k++) { sum += partial[k].xy; }
     if (CURVATURE_KIND[e] != 0u) { geometry_grad[PARAM_OFFSET[e]] += sum.x; }
     if (LEARN_SCALE[e] != 0u) { geometry_grad[PARAM_OFFSET[e] + LOG_SIGMA] += sum.y; }
   }

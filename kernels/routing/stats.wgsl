@@ -10,10 +10,10 @@
 @group(0) @binding(3) var<storage, read_write> stats: array<f32>;
 
 const BLOCK = 64u;
-const LANES = 256u;
+const LANES = 64u;
 var<workgroup> partial: array<f32, LANES>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let entry = 8u * group.x;
   let base = table[entry] + table[entry + 2u];
