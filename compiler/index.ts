@@ -19,6 +19,8 @@ import { Store } from './store.ts';
 export interface CompileOptions {
   /** Adds a program `logits` that leaves the logits of every target behind (verification). */
   logits?: boolean;
+  /** How a path of the program, relative to `baseDir`, is written into the plan. Default: as it stands. */
+  pathOf?: (path: string, baseDir: string) => string;
 }
 
 export interface Compiled {
@@ -60,6 +62,8 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   ];
   if (options.logits) programs.push(['logits', forward('logits')]);
 
+  const pathOf = options.pathOf ?? (path => path);
+  const pathsOf = ({ paths, baseDir }: { paths: string[]; baseDir: string }) => paths.map(p => pathOf(p, baseDir));
   const assembled = assemble(programs, store);
   const { files, ...tables } = assembled;
   const origins = [...tables.origins];
@@ -70,16 +74,17 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
     symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
     context: sizes.context,
-    model: { path: program.model.path, family: shape.family, vocabulary: shape.vocabulary },
+    model: { path: pathOf(program.model.path, program.model.baseDir), family: shape.family, vocabulary: shape.vocabulary },
     slots: selection.slots,
     ...tables, origins,
     groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
     sites: siteTable(lowering.stacks, path => layers.get(path)!, s => origins.push(s) - 1),
     training: training(program),
-    ...(program.data ? { data: datasetOf(program.data) } : {}),
-    evals: program.evals.map(({ name, paths, format, metric, maxTokens, batch, limit }) => ({
-      name, paths, format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }),
-    })),
+    ...(program.data ? { data: { ...datasetOf(program.data), paths: pathsOf(program.data) } } : {}),
+    evals: program.evals.map(block => {
+      const { name, format, metric, maxTokens, batch, limit } = block;
+      return { name, paths: pathsOf(block), format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }) };
+    }),
   };
   return { compiled: { plan, files }, diagnostics: selection.diagnostics };
 }
@@ -99,8 +104,8 @@ function training({ train, data }: Program): Plan['training'] {
   return { steps, batch, accumulate, length: data?.length ?? 512, schedule, seed, logEvery, validateEvery };
 }
 
-function datasetOf({ paths, format, length, validation, loss }: NonNullable<Program['data']>): Plan['data'] {
-  return { paths, format, length, validation, loss };
+function datasetOf({ format, length, validation, loss }: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths'> {
+  return { format, length, validation, loss };
 }
 
 const pick = ({ file, line, column }: Program['model']['origin']) => ({ file, line, column });

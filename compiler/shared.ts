@@ -68,6 +68,12 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
   return programs;
 }
 
+/** Workgroups beyond WebGPU's limit in x go on in y; the kernel numbers them row by row. */
+function folded(workgroups: number): [number, number, number] {
+  const x = Math.min(workgroups, 65535);
+  return [x, Math.ceil(workgroups / x), 1];
+}
+
 /** Global norm, finiteness, then one step over every parameter. Rates come from `groups`, written per step. */
 export function optimizerProgram(store: Store, parameters: ParameterSpace, clip: number, source: Source): Draft[] {
   const count = parameters.size;
@@ -88,7 +94,7 @@ export function optimizerProgram(store: Store, parameters: ParameterSpace, clip:
     {
       spec: kernel('optimizer.step'), params: { COUNT: count },
       bindings: { params, grads, moment1, moment2, group_of_block: groupOf, groups, control },
-      grid: [Math.ceil(count / 4 / 64), 1, 1], flops: { each: 12 * count }, source,
+      grid: folded(Math.ceil(count / 4 / 64)), flops: { each: 12 * count }, source,
     },
   ];
 }

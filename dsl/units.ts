@@ -54,7 +54,9 @@ export function readNumber(image: string): Quantity | NumberMistake {
   }
   if (unit === undefined) return { value: plain, dimension: 'none' };
   if (!isUnit(unit)) {
-    const help = helpFor(unit, Object.keys(UNITS));
+    // `3k` is a habit from elsewhere: say the number, not the nearest unit.
+    const factor = { k: 1e3, K: 1e3, M: 1e6 }[unit];
+    const help = factor ? `write \`${plain * factor}\`` : helpFor(unit, Object.keys(UNITS));
     return { code: 'unknown-unit', message: `\`${unit}\` is not a unit`, ...(help && { help }) };
   }
   const { dimension, factor } = UNITS[unit] ?? { dimension: 'fraction', factor: 1 };

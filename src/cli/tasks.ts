@@ -21,6 +21,10 @@ export interface TaskContext {
 export type Task<Args = never> = (args: Args, context: TaskContext) => Promise<unknown>;
 
 export const TASKS: Record<string, () => Promise<{ task: Task }>> = {
+  train: () => import('./tasks/train.ts'),
+  eval: () => import('./tasks/eval.ts'),
+  generate: () => import('./tasks/generate.ts'),
+  verify: () => import('./tasks/verify.ts'),
   devices: () => import('./tasks/devices.ts'),
   // For tests of the supervisor: crashes, hangs, faults and bugs on demand.
   misbehave: () => import('./tasks/misbehave.ts'),

@@ -142,6 +142,8 @@ export const FAULTS = {
   // training
   'not-finite-loss': { about: 'The loss or the gradient stayed NaN or infinite for several steps in a row.', help: 'lower the learning rate, or check the data' },
   'no-training': { about: 'The program or plan says nothing to train on.', help: 'add a `data` block, or give `--data FILE`' },
+  'prompt-too-long': { about: 'A prompt and the tokens to be generated do not fit the context the plan was compiled for.', help: 'shorten the prompt, lower `max_tokens`, or raise `length` and compile again' },
+  'no-evaluation': { about: 'The program or plan has no `eval` block.', help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`' },
   'adapter-mismatch': { about: 'An adapter file does not fit the plan.', help: 'use the adapter with the plan it was trained with' },
   // worker process
   'worker-hung': {

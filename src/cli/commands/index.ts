@@ -1,6 +1,12 @@
 /** The command table, in the order of help. A command loads what is heavy inside its `run`. */
 import type { Command } from '../command.ts';
+import { check } from './check.ts';
+import { compile } from './compile.ts';
 import { devices } from './devices.ts';
+import { evaluate } from './eval.ts';
+import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
+import { train } from './train.ts';
+import { verify } from './verify.ts';
 
-export const COMMANDS: readonly Command[] = [devices, helpFor(() => COMMANDS)];
+export const COMMANDS: readonly Command[] = [check, compile, train, evaluate, generate, verify, devices, helpFor(() => COMMANDS)];

@@ -1,0 +1,110 @@
+/**
+ * From what a person names on the command line, a `.mos` file or a plan folder, to a plan folder that a worker can
+ * open. Warnings are shown, errors thrown as one fault.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { compile } from '../../compiler/index.ts';
+import type { Plan } from '../../compiler/plan/schema.ts';
+import { check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
+import { readConfig } from '../model/config.ts';
+import { Fault, fault } from '../report/fault.ts';
+import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
+import { numberOption, type Options } from './command.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Options that stand in for lines of the file. */
+export const PROGRAM_OPTIONS = {
+  model: { type: 'string', value: 'DIR', about: 'base model, instead of the `model` block' },
+  data: { type: 'string', value: 'FILE', multiple: true, about: 'training data, instead of the `data` block' },
+  batch: { type: 'string', value: 'N', about: 'sequences per micro-batch' },
+  lr: { type: 'string', value: 'RATE', about: 'learning rate of the adapters' },
+  seed: { type: 'string', value: 'N', about: 'seed of everything random' },
+  out: { type: 'string', short: 'o', value: 'DIR', about: 'where results go (default: runs/NAME)' },
+} as const satisfies Options;
+
+export interface ProgramValues {
+  model?: string | undefined;
+  data?: string[] | undefined;
+  batch?: string | undefined;
+  lr?: string | undefined;
+  seed?: string | undefined;
+  out?: string | undefined;
+}
+
+function overridesOf({ model, data, batch, lr, seed }: ProgramValues): Overrides {
+  const whole = { integer: true, min: 1 };
+  const given = {
+    model, data, batch: numberOption('batch', batch, whole), lr: numberOption('lr', lr, { min: 0 }),
+    seed: numberOption('seed', seed, { integer: true, min: 0, max: 2 ** 32 - 1 }),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Largest `.mos` file that is read. */
+const MAX_SOURCE = 16 * 2 ** 20;
+
+function readText(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isFile()) return undefined;
+  if (stat.size > MAX_SOURCE) throw fault('file-too-large', `\`${path}\` is larger than any program`);
+  return readFileSync(path, 'utf8');
+}
+
+/** Reads and checks a file. Shows warnings; returns no program when there are errors, which are in `diagnostics`. */
+export function checkFile(file: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): { program?: Program; diagnostics: Diagnostic[] } {
+  const text = readText(file);
+  if (text === undefined) throw fault('file-not-found', `there is no file \`${file}\``);
+  const { program, diagnostics, sources } = check(file, text, { readFile: readText, overrides: overridesOf(values), needs });
+  for (const [path, source] of sources) terminal.sources.set(path, source);
+  return { ...(program ? { program } : {}), diagnostics };
+}
+
+export interface PlanOnDisk {
+  plan: Plan;
+  folder: string;
+  /** Where results of runs go. */
+  out: string;
+}
+
+/** Compiles a file into `OUT/NAME.mosplan`, or reads the plan folder it is given. */
+export function planFor(target: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): PlanOnDisk {
+  const name = basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
+  const out = values.out ?? join('runs', name);
+  if (isPlanFolder(target)) {
+    const given = (['model', 'data', 'batch', 'lr', 'seed'] as const).find(option => values[option] !== undefined);
+    if (given) throw fault('bad-argument', `\`--${given}\` changes the program, but \`${target}\` is compiled already`, { help: 'give the `.mos` file instead' });
+    return { plan: readPlan(target).plan, folder: target, out };
+  }
+  if (existsSync(target) && statSync(target).isDirectory()) throw fault('file-not-found', `\`${target}\` is a folder without a plan.json`);
+  const checked = checkFile(target, values, terminal, needs);
+  if (!checked.program) throw new Fault(checked.diagnostics);
+  const folder = join(out, `${name}.mosplan`);
+  const plan = compileInto(folder, checked.program, checked.diagnostics, terminal);
+  return { plan, folder, out };
+}
+
+function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal): Plan {
+  const shape = shapeOf(program);
+  const { compiled, diagnostics } = compile(program, shape, { pathOf: (path, base) => fromFolder(folder, path, base) });
+  if (!compiled) throw new Fault([...warnings, ...diagnostics]);
+  terminal.diagnostics([...warnings, ...diagnostics]);
+  writePlan(folder, compiled.plan, compiled.files);
+  return compiled.plan;
+}
+
+/** The base model's shape; a missing folder is reported at its place in the program. */
+export function shapeOf(program: Program) {
+  const { path, baseDir, origin } = program.model;
+  const folder = resolve(baseDir, path);
+  if (existsSync(folder)) return readConfig(folder);
+  throw fault('file-not-found', `there is no model folder \`${path}\``, origin.line > 0 ? { span: origin } : {});
+}
+
+/** Paths in a plan are relative to its folder, with forward slashes, so that it can be moved with what it names. */
+function fromFolder(folder: string, path: string, baseDir: string): string {
+  if (isAbsolute(path)) return path;
+  return relative(resolve(folder), resolve(baseDir, path)).split(sep).join('/');
+}
+
+export const adapterFolder = (out: string): string => join(out, 'adapter');

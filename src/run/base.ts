@@ -1,0 +1,41 @@
+/** Opens what a plan needs to run: the device with the limits it asks for, the base checkpoint, the tokenizer. */
+import { isAbsolute, resolve } from 'node:path';
+import type { Plan } from '../../compiler/plan/schema.ts';
+import { type OpenedDevice, openDevice } from '../gpu/device.ts';
+import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
+import { openTokenizer, type Tokenizer } from '../model/tokenizer.ts';
+import { Executor } from './executor.ts';
+import { readPlan } from './plan-folder.ts';
+
+export interface Base {
+  plan: Plan;
+  folder: string;
+  opened: OpenedDevice;
+  checkpoint: Checkpoint;
+  tokenizer: Tokenizer;
+  executor: Executor;
+  close: () => void;
+}
+
+/** `folder`: a plan folder. Paths in a plan are relative to it. */
+export async function openBase(folder: string, phase: (name: string, allowSeconds?: number) => void): Promise<Base> {
+  phase('reading the plan');
+  const { plan, files } = readPlan(folder);
+  if (!plan.model) throw new Error('bug: this plan has no base model');
+  const checkpoint = openCheckpoint(inPlan(folder, plan.model.path));
+  const tokenizer = openTokenizer(checkpoint.folder, plan.model.vocabulary);
+  phase('opening the GPU');
+  const opened = await openDevice({ limits: plan.requires.limits });
+  const executor = await Executor.open(plan, files, opened, async name => checkpoint.readF32(name), { onPhase: p => phase(p, 600) });
+  const close = () => {
+    executor.close();
+    opened.close();
+    checkpoint.close();
+  };
+  return { plan, folder, opened, checkpoint, tokenizer, executor, close };
+}
+
+/** A path stored in a plan, seen from here. */
+export function inPlan(folder: string, path: string): string {
+  return isAbsolute(path) ? path : resolve(folder, path);
+}

@@ -1,0 +1,138 @@
+/**
+ * Generation with a key-value cache. Prompts of different lengths are packed end to end; `prefill` fills the caches and
+ * gives the first token of every row, `decode` one more per call. Rows that have ended leave the batch.
+ */
+import { fault } from '../report/fault.ts';
+import type { Executor } from './executor.ts';
+import { uniformStream } from './random.ts';
+import { EVALUATION } from './session.ts';
+
+export interface Sampling {
+  /** 0: greedy, the largest logit. */
+  temperature: number;
+  /** Only the so many likeliest tokens; 0: all. */
+  topK: number;
+  /** Only the likeliest tokens that together reach this probability; 1: all. */
+  topP: number;
+  seed: number;
+}
+
+export const GREEDY: Sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+
+export interface GenerateOptions {
+  maxTokens: number;
+  /** Tokens that end a row; they are not part of the result. */
+  eos: readonly number[];
+  sampling?: Sampling;
+  /** Called for every token as it is chosen. */
+  onToken?: (row: number, token: number) => void;
+  /** Checked between tokens. */
+  stop?: AbortSignal;
+}
+
+interface Row {
+  index: number;
+  /** Tokens in the cache. */
+  length: number;
+  out: number[];
+}
+
+/** Largest number of prompts `generate` takes at a time. */
+export function generationRows(executor: Executor): number {
+  return executor.plan.buffers.find(b => b.name === 'next')!.bytes / 4;
+}
+
+/** Prepares the state that depends on the parameters; call after they change. */
+export async function refresh(executor: Executor): Promise<void> {
+  await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
+}
+
+/** Continues each prompt. Faults: `prompt-too-long` when prompt and answer exceed the plan's context. */
+export async function generate(executor: Executor, prompts: readonly ArrayLike<number>[], options: GenerateOptions): Promise<number[][]> {
+  const { context } = executor.plan;
+  const { maxTokens, eos } = options;
+  const longest = Math.max(...prompts.map(p => p.length));
+  if (longest + maxTokens > context) {
+    throw fault('prompt-too-long', `a prompt of ${longest} tokens and ${maxTokens} new ones exceed the context of ${context} tokens`);
+  }
+  const rows: Row[] = prompts.map((p, index) => ({ index, length: p.length, out: [] }));
+  let next = await prefill(executor, prompts, options);
+  let active = rows;
+  for (let produced = 1; ; produced++) {
+    active.forEach((row, i) => {
+      if (eos.includes(next[i])) return;
+      row.out.push(next[i]);
+      options.onToken?.(row.index, next[i]);
+    });
+    active = active.filter((_, i) => !eos.includes(next[i]));
+    if (active.length === 0 || produced === maxTokens || options.stop?.aborted) break;
+    next = await decode(executor, active, options);
+    for (const row of active) row.length++;
+  }
+  return rows.map(r => r.out);
+}
+
+interface Step {
+  ids: number[];
+  position: number[];
+  row: number[];
+  /** Token rows whose logits are wanted. */
+  last: number[];
+}
+
+function prefill(executor: Executor, prompts: readonly ArrayLike<number>[], options: GenerateOptions): Promise<number[]> {
+  const step: Step = { ids: [], position: [], row: [], last: [] };
+  prompts.forEach((prompt, row) => {
+    for (let i = 0; i < prompt.length; i++) {
+      step.ids.push(prompt[i]);
+      step.position.push(i);
+      step.row.push(row);
+    }
+    step.last.push(step.ids.length - 1);
+  });
+  return run(executor, 'prefill', step, options, prompts.map((_, i) => i), 0);
+}
+
+function decode(executor: Executor, active: Row[], options: GenerateOptions): Promise<number[]> {
+  const step: Step = {
+    ids: active.map(r => r.out.at(-1)!), position: active.map(r => r.length), row: active.map(r => r.index), last: active.map((_, i) => i),
+  };
+  return run(executor, 'decode', step, options, step.row, active[0].out.length);
+}
+
+async function run(executor: Executor, program: 'prefill' | 'decode', step: Step, options: GenerateOptions, rows: number[], count: number): Promise<number[]> {
+  const { context } = executor.plan;
+  const { ids, position, row, last } = step;
+  const slot = position.map((p, i) => row[i] * context + p);
+  const keys = position.flatMap((p, i) => [row[i] * context, row[i] * context + p + 1]);
+  const inputs = { ids, position, row, slot, keys, target_index: last };
+  for (const [name, words] of Object.entries(inputs)) executor.write(name, Uint32Array.from(words));
+  await executor.run([program], { tokens: ids.length, targets: last.length, rows: last.length }, EVALUATION);
+  const { sampling = GREEDY } = options;
+  if (sampling.temperature === 0) {
+    const next = await executor.read('next', last.length);
+    return [...new Uint32Array(next.buffer)];
+  }
+  const { vocabulary } = executor.plan.model!;
+  const ld = executor.plan.buffers.find(b => b.name === 'logits')!.bytes / 4 / generationRows(executor);
+  const logits = await executor.read('logits', last.length * ld);
+  return last.map((_, i) => sample(logits.subarray(i * ld, i * ld + vocabulary), sampling, uniformStream(sampling.seed, `row ${rows[i]}`)(count)));
+}
+
+/** One token from logits; `u` uniform in (0, 1). Order: temperature, top-k, top-p, as transformers' warpers. */
+export function sample(logits: ArrayLike<number>, { temperature, topK, topP }: Sampling, u: number): number {
+  const order = Array.from({ length: logits.length }, (_, i) => i).sort((a, b) => logits[b] - logits[a] || a - b);
+  const kept = order.slice(0, topK > 0 ? topK : order.length);
+  const weights = kept.map(i => Math.exp((logits[i] - logits[kept[0]]) / temperature));
+  const total = weights.reduce((a, b) => a + b, 0);
+  let mass = 0;
+  let count = 0;
+  // the token that crosses the threshold is kept
+  while (count < kept.length && mass < topP * total) mass += weights[count++];
+  let at = u * mass;
+  for (let i = 0; i < count; i++) {
+    at -= weights[i];
+    if (at <= 0) return kept[i];
+  }
+  return kept[Math.max(count - 1, 0)];
+}
