@@ -5,15 +5,8 @@
  *
  * Kinds are words. A body ends at its `>`, or, unclosed, where a kind word starts a new block.
  */
-import {
-  type CstNode,
-  CstParser,
-  EOF,
-  type IRecognitionException,
-  type IToken,
-  type ParserMethod,
-  type TokenType,
-} from 'chevrotain';
+import type { CstNode, IRecognitionException, IToken, ParserMethod } from 'chevrotain';
+import { Guesses } from './guesses.ts';
 import {
   allTokens,
   Caret,
@@ -22,7 +15,6 @@ import {
   Constant,
   DotDot,
   Equals,
-  endOf,
   False,
   Greater,
   is,
@@ -46,11 +38,9 @@ import {
   Word,
 } from './tokens.ts';
 import { isUnit } from './units.ts';
-import { isKind, KIND } from './vocabulary/kinds.ts';
 
 type Rule = ParserMethod<[], CstNode>;
 
-const valueStart = [StringToken, NumberToken, Minus, True, False, Constant, LeftSquare, Word];
 const outsideHeader = [
   Colon,
   Equals,
@@ -105,13 +95,7 @@ const strayInParenthesis = [
   Semicolon,
 ];
 
-/** How many tokens a guess looks ahead at most, so that long nonsense costs no more than long sense. */
-const FAR = 400;
-
-class MosParser extends CstParser {
-  /** Where lines start does not matter to the language; it only helps to guess after a mistake. */
-  private text = '';
-
+class MosParser extends Guesses {
   constructor() {
     super(allTokens, { recoveryEnabled: true, maxLookahead: 1, nodeLocationTracking: 'none' });
     this.performSelfAnalysis();
@@ -121,95 +105,6 @@ class MosParser extends CstParser {
     this.text = text;
     this.input = tokens;
     return this.file();
-  }
-
-  protected override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
-    return type !== Less && type !== Greater;
-  }
-
-  private at(offset: number, ...types: TokenType[]): boolean {
-    return types.some(type => is(this.LA(offset), type));
-  }
-
-  private onNewLine(offset = 1): boolean {
-    const previous = this.LA(offset - 1);
-    const next = this.LA(offset);
-    return !previous?.image || /[\r\n]/.test(this.text.slice(endOf(previous), next.startOffset));
-  }
-
-  /** A word that starts a block wherever a block can start; followed by `:` it is a field or a label. */
-  private atBlock(offset = 1): boolean {
-    const token = this.LA(offset);
-    return is(token, Word) && isKind(token.image) && this.at(offset + 1, Word, StringToken, Less);
-  }
-
-  private atStatement(offset = 1): boolean {
-    return this.at(offset, Use, Let, Space) || this.atBlock(offset);
-  }
-
-  private atField(): boolean {
-    return this.at(1, Word) && this.at(2, Colon, Equals);
-  }
-
-  private atValue(): boolean {
-    if (this.at(1, Minus)) return this.at(2, NumberToken);
-    return this.at(1, ...valueStart) && !this.atField();
-  }
-
-  /** `on "…"` and `layers 2`; without what must follow, both are targets like any other. */
-  private atClause(name: string, type: TokenType): boolean {
-    return (
-      this.at(1, Word) &&
-      this.LA(1).image === name &&
-      (this.at(2, type) || (type === NumberToken && this.at(2, Minus)))
-    );
-  }
-
-  private atLabel(): boolean {
-    if (!this.at(1, Word) || !this.at(2, Colon)) return false;
-    const kind = this.LA(0).image;
-    return !isKind(kind) || KIND[kind].label || this.at(3, Less, StringToken);
-  }
-
-  /** The first of `types` from the `offset`-th token on, before the next statement; undefined if there is none. */
-  private ahead(offset: number, ...types: TokenType[]): TokenType | undefined {
-    for (let i = offset; i < offset + FAR; i++) {
-      if (this.at(i, EOF) || (this.atStatement(i) && this.onNewLine(i))) return undefined;
-      const found = types.find(type => is(this.LA(i), type));
-      if (found) return found;
-    }
-    return undefined;
-  }
-
-  /** A `<` is still to come, so this is no body yet. */
-  private inHeader(offset = 1): boolean {
-    return this.ahead(offset, Less, Greater, Semicolon) === Less;
-  }
-
-  private headerGoesOn(): boolean {
-    if (this.atStatement() && this.onNewLine()) return false;
-    if (this.at(1, Less)) return this.premature();
-    if (this.at(1, Greater, Semicolon)) return this.inHeader(2);
-    return !this.atField() || this.inHeader();
-  }
-
-  /** A sign that would end or start a body, with another of its sort to follow: it stands here by mistake. */
-  private premature(): boolean {
-    if (this.at(1, Less)) return this.ahead(2, Less, Greater) === Less;
-    return this.at(1, Greater) && this.ahead(2, Greater, Less) === Greater;
-  }
-
-  /** A `;` in parentheses that go on after it. */
-  private prematureSemicolon(): boolean {
-    return (
-      this.at(1, Semicolon) &&
-      this.ahead(2, RightParen, LeftParen, Semicolon, Less, Greater, Colon) === RightParen
-    );
-  }
-
-  private atOrphan(): boolean {
-    const { image } = this.LA(1);
-    return this.atField() && !(isKind(image) && KIND[image].label) && !this.inHeader();
   }
 
   file: Rule = this.RULE('file', () => {
@@ -408,15 +303,6 @@ class MosParser extends CstParser {
     });
   });
 
-  private fieldGoesOn(): boolean {
-    if (this.atField()) return false;
-    if (this.at(1, Less, Greater)) return this.premature();
-    // On a new line a word continues the field only after a sign that asks for a value.
-    return (
-      !this.at(1, Word) || !this.onNewLine() || (this.at(0, Colon, Equals, Comma) && !this.atStatement())
-    );
-  }
-
   private value: Rule = this.RULE('value', () => {
     this.OR([
       { ALT: () => this.CONSUME(StringToken) },
@@ -491,12 +377,6 @@ class MosParser extends CstParser {
     });
     this.OPTION(() => this.CONSUME(RightParen));
   });
-
-  private parenthesisGoesOn(): boolean {
-    if (this.at(1, Less, Greater)) return this.premature();
-    if (this.at(1, Semicolon)) return this.prematureSemicolon();
-    return !(this.atField() && this.at(2, Colon) && this.onNewLine());
-  }
 
   private argument: Rule = this.RULE('argument', () => {
     this.OR({

@@ -154,7 +154,7 @@ class Builder extends ValueBuilder {
   }
 
   private space(node: CstNode): SpaceNode {
-    const named = parts(node).slice(1).find(isNode) ?? parts(node)[1];
+    const named = parts(node)[1];
     const token = isToken(named) && is(named, Word) ? named : undefined;
     return {
       kind: 'space',

@@ -1,12 +1,12 @@
 /** Runs mistakes.md: every fenced `mos` block is checked against the diagnostics its comments expect. */
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { check, renderText } from '../../dsl/index.ts';
+import { check, renderText, type Severity } from '../../dsl/index.ts';
 
 const markdown = readFileSync(new URL('./mistakes.md', import.meta.url), 'utf8');
 
 interface Expectation {
-  severity: string;
+  severity: Severity;
   code: string;
   place: string;
   help: string;
@@ -25,8 +25,13 @@ function read(block: string): { files: Map<string, string>; expected: Expectatio
     }
     const told = /^\/\/ (error|warning): (\S+) (\S+) (.+)$/.exec(line);
     if (told) {
-      const [, severity = '', code = '', place = '', help = ''] = told;
-      expected.push({ severity, code, place: place.split(':').length === 2 ? `main.mos:${place}` : place, help });
+      const [, severity, code = '', place = '', help = ''] = told;
+      expected.push({
+        severity: severity as Severity,
+        code,
+        place: place.split(':').length === 2 ? `main.mos:${place}` : place,
+        help,
+      });
     }
     files.set(file, `${files.get(file) ?? ''}${line}\n`);
   }
@@ -42,14 +47,15 @@ for (const match of markdown.matchAll(/```mos\n([\s\S]*?)```/g)) {
       readFile: path => files.get(path),
       ...(!/^model/m.test(text) && { overrides: { model: 'm' } }),
     });
-    const told = diagnostics.map(({ severity, code, span, help }) => ({
+    const found: Expectation[] = diagnostics.map(({ severity, code, span, help }) => ({
       severity,
       code,
       place: `${span?.file}:${span?.line}:${span?.column}`,
       help: help ?? '',
     }));
-    const order = (a: Expectation, b: Expectation) => `${a.place} ${a.code}`.localeCompare(`${b.place} ${b.code}`);
-    expect(told.toSorted(order), renderText(diagnostics, sources)).toEqual(expected.toSorted(order));
+    const order = (a: Expectation, b: Expectation) =>
+      `${a.place} ${a.code}`.localeCompare(`${b.place} ${b.code}`);
+    expect(found.toSorted(order), renderText(diagnostics, sources)).toEqual(expected.toSorted(order));
     expect(program === undefined).toBe(expected.some(({ severity }) => severity === 'error'));
   });
 }

@@ -1,0 +1,132 @@
+/** Whatever the text, `check` answers: no exception, spans inside the text, and few diagnostics for one slip. */
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { type Checked, check, isCode, renderGithub, renderJson, renderText } from '../../dsl/index.ts';
+import { LINE, TINY } from './tiny.ts';
+
+const SEED = 20260214;
+const files: Record<string, string> = { 'a.mos': 'let flat = euclid;' };
+const examples = [
+  TINY,
+  LINE,
+  `use "a.mos";\n${LINE.replace('euclid', '$flat')}\neval a: on "x.jsonl" < limit: 3 >\n`,
+];
+
+function answer(text: string): Checked {
+  const checked = check('main.mos', text, { readFile: path => files[path], overrides: { model: 'm' } });
+  const { diagnostics, sources, program } = checked;
+  expect(program === undefined).toBe(diagnostics.some(({ severity }) => severity === 'error'));
+  for (const { code, message, help, span, related, fix } of diagnostics) {
+    expect(isCode(code)).toBe(true);
+    expect(message).not.toMatch(/undefined|NaN|\[object|Token|expecting/);
+    if (code !== 'too-many-mistakes') expect(help).toBeTruthy();
+    for (const place of [
+      span,
+      ...(related ?? []).map(one => one.span),
+      ...(fix?.edits ?? []).map(one => one.span),
+    ]) {
+      if (!place) continue;
+      const length = sources.get(place.file)?.length ?? 0;
+      expect(place.start).toBeGreaterThanOrEqual(0);
+      expect(place.end).toBeGreaterThanOrEqual(place.start);
+      expect(place.end).toBeLessThanOrEqual(length);
+      expect(place.line).toBeGreaterThan(0);
+      expect(place.column).toBeGreaterThan(0);
+    }
+  }
+  renderText(diagnostics, sources);
+  JSON.parse(renderJson(diagnostics, sources));
+  renderGithub(diagnostics);
+  return checked;
+}
+
+test('any string', () => {
+  const anything = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.string({ unit: 'grapheme', maxLength: 60 }),
+  );
+  fc.assert(
+    fc.property(anything, text => void answer(text)),
+    { seed: SEED, numRuns: 400 },
+  );
+});
+
+const words = [
+  ...'adapter model data train eval use let space sweep true false on layers rank experts sphere learn topk'.split(
+    ' ',
+  ),
+  ...'< > ( ) [ ] { } : ; , = * .. - + / ^ % $x "s" 8 4. 5% q_proj // /* */ @ \' "'.split(' '),
+  '\n',
+  ' ',
+];
+
+test('any sequence of words', () => {
+  const text = fc.array(fc.constantFrom(...words), { maxLength: 40 }).map(parts => parts.join(' '));
+  fc.assert(
+    fc.property(text, string => void answer(string)),
+    { seed: SEED, numRuns: 600 },
+  );
+});
+
+test('one-character mutations of the examples', () => {
+  const alphabet = [...'abz059_<>()[]{}:;,=*.-$%"\'/@# \n'];
+  const mutation = fc
+    .record({
+      text: fc.constantFrom(...examples),
+      at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+      how: fc.constantFrom('delete', 'insert', 'replace'),
+      char: fc.constantFrom(...alphabet),
+    })
+    .map(({ text, at, how, char }) => {
+      const index = Math.floor(at * text.length);
+      return (
+        text.slice(0, index) + (how === 'delete' ? '' : char) + text.slice(index + (how === 'insert' ? 0 : 1))
+      );
+    });
+  let total = 0;
+  let calm = 0;
+  fc.assert(
+    fc.property(mutation, text => {
+      total++;
+      if (answer(text).diagnostics.length <= 1) calm++;
+    }),
+    { seed: SEED, numRuns: 600 },
+  );
+  console.log(
+    `one-character mutations with at most one diagnostic: ${((100 * calm) / total).toFixed(1)} % of ${total}`,
+  );
+  expect(calm / total).toBeGreaterThanOrEqual(0.8);
+});
+
+test('long nonsense is answered, and not at length', () => {
+  const n = 100_000;
+  const nonsense = [
+    ...[
+      '(',
+      '[',
+      '<',
+      '>',
+      ';',
+      '{',
+      'a:',
+      'a ',
+      '"',
+      '$',
+      '/*',
+      '1..',
+      '-',
+      'let ',
+      'adapter a< ',
+      'a=(',
+      '@',
+    ].map(part => part.repeat(n / part.length)),
+    `adapter q < experts: ${'a('.repeat(n)}`,
+    `adapter q < rank: ${'['.repeat(n)}8${']'.repeat(n)} >`,
+    `adapter q < experts: ${'sphere, '.repeat(20_000)} euclid >`,
+  ];
+  for (const text of nonsense) {
+    const { diagnostics } = answer(text);
+    expect(diagnostics.length).toBeGreaterThan(0);
+    expect(diagnostics.length).toBeLessThanOrEqual(101);
+  }
+}, 120_000);
