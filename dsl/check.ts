@@ -183,11 +183,14 @@ function checkHeader(block: BlockNode, kind: Kind, report: Report): void {
   const [target] = block.targets;
   if (target && kind.targets === 'none') {
     const path = kind.on && target.kind === 'string';
-    misplaced(
-      target.span,
-      path ? 'path of its own' : 'target',
-      path ? `write \`on "${target.text}"\`` : kind.label ? 'put a colon after its name' : 'remove it',
-    );
+    const help = path
+      ? `write \`on "${target.text}"\``
+      : kind.on && target.text === 'on'
+        ? 'write `on "file.jsonl"`'
+        : kind.label && !block.label
+          ? 'put a colon after its name'
+          : 'remove it';
+    misplaced(target.span, path ? 'path of its own' : 'target', help);
   }
   if (block.on && !kind.on) misplaced(block.on.span, '`on`', 'remove it');
   if (block.layers && !kind.layers) misplaced(block.layers.span, '`layers`', 'move it to an `adapter`');

@@ -139,7 +139,17 @@ class MosParser extends Guesses {
 
   private constant: Rule = this.RULE('constant', () => {
     this.CONSUME(Let);
-    this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(Word) }, { ALT: () => this.CONSUME(Constant) }]));
+    this.OPTION(() =>
+      this.OR([
+        { ALT: () => this.CONSUME(Word) },
+        { ALT: () => this.CONSUME(Constant) },
+        // A reserved word where a name is meant: told as such.
+        ...[Use, Space, True, False].map(type => ({
+          GATE: () => this.at(2, Equals),
+          ALT: () => this.CONSUME(type, { LABEL: 'reserved' }),
+        })),
+      ]),
+    );
     this.OPTION1(() => {
       this.OR1([{ ALT: () => this.CONSUME(Equals) }, { ALT: () => this.CONSUME(Colon) }]);
       this.OPTION2({ GATE: () => this.atValue(), DEF: () => this.SUBRULE(this.value) });

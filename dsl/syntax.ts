@@ -124,6 +124,13 @@ class Builder extends ValueBuilder {
       const sign = all.find(part => isToken(part) && (is(part, Equals) || is(part, Colon)));
       const value = all.find(part => isNode(part) && part.name === 'value');
       const junk = all.find(part => isNode(part) && part.name === 'junk');
+      const reserved = node.children.reserved?.[0];
+      if (isToken(reserved)) {
+        this.report.add('bad-name', this.span(reserved), `\`${reserved.image}\` is a reserved word`, {
+          help: 'give the constant another name',
+        });
+        return { kind: 'let', span };
+      }
       if (!isToken(named)) {
         this.report.add('expected', this.after(this.keyword(node)), '`let` has no name', {
           help: 'write `let name = value`',

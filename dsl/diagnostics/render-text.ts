@@ -7,7 +7,6 @@
  *       |                         ^^^^^^^
  *       = help: replace it with `sphere`
  */
-import pc from 'picocolors';
 import type { Span } from '../program.ts';
 import { Source } from '../source.ts';
 import type { Diagnostic, Severity } from './diagnostic.ts';
@@ -21,6 +20,19 @@ export const sourceText = (sources: Sources, file: string): string | undefined =
     : Object.hasOwn(sources, file)
       ? (sources as Record<string, string>)[file]
       : undefined;
+
+/** Colours as escape sequences; whether the terminal wants them is for the caller to know. */
+function paints(on: boolean) {
+  const paint = (open: number, close: number) => (text: string) =>
+    on ? `\u001b[${open}m${text}\u001b[${close}m` : text;
+  return {
+    bold: paint(1, 22),
+    red: paint(31, 39),
+    yellow: paint(33, 39),
+    cyan: paint(36, 39),
+    blue: paint(34, 39),
+  };
+}
 
 /** Widest source line shown; longer ones are cut around the caret. */
 const WIDTH = 120;
@@ -37,7 +49,7 @@ export function renderText(
   sources: Sources,
   options: { color?: boolean } = {},
 ): string {
-  const colors = pc.createColors(options.color ?? false);
+  const colors = paints(options.color ?? false);
   const tint: Record<Severity, (text: string) => string> = {
     error: colors.red,
     warning: colors.yellow,
