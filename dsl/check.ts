@@ -15,7 +15,6 @@ import { dataFields } from './vocabulary/data.ts';
 import { evalFields } from './vocabulary/eval.ts';
 import { isKind, KIND, type Kind, type KindName, kindNames } from './vocabulary/kinds.ts';
 import { modelFields } from './vocabulary/model.ts';
-import type { ValuesOf } from './vocabulary/shape.ts';
 import { trainFields } from './vocabulary/train.ts';
 
 /** What the command line says; it wins over the file. Paths are relative to where the command runs. */
@@ -301,4 +300,3 @@ function overrideTrain(train: TrainBlock, overrides: Overrides, report: Report):
 }
 
 type ShapeOfNumber = Extract<(typeof trainFields)['steps']['shape'], { is: 'number' }>;
-export type TrainValues = ValuesOf<typeof trainFields>;

@@ -3,6 +3,7 @@
  * its default so that checking goes on; a program is only handed out if nothing was told.
  */
 import type { ArgumentNode, FieldNode, Name, ValueNode } from './ast.ts';
+import { describe, unquoted } from './describe.ts';
 import { type Extra, fix, type Report } from './diagnostics/report.ts';
 import { helpFor, oneOf } from './diagnostics/suggest.ts';
 import { type Names, placeOf } from './names.ts';
@@ -430,33 +431,5 @@ export class Lowering {
       }
     }
     return complete ? values : undefined;
-  }
-}
-
-function unquoted(value: ValueNode, words: string[]): string | undefined {
-  if (value.kind === 'string' && words.includes(value.text)) return 'write it without quotes';
-  return undefined;
-}
-
-/** What a value is, for "takes …, not …". */
-function describe(value: ValueNode): string {
-  switch (value.kind) {
-    case 'number':
-      return 'a number';
-    case 'range':
-      return 'a range';
-    case 'string':
-      return 'a string';
-    case 'flag':
-      return `\`${value.value}\``;
-    case 'list':
-      return 'a list';
-    case 'call':
-      return `\`${value.word.text}\``;
-    case 'constant':
-    case 'broken':
-      return 'this';
-    default:
-      return value satisfies never;
   }
 }

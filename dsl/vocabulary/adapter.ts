@@ -15,7 +15,6 @@ import {
   real,
   required,
   several,
-  type ValuesOf,
   word,
 } from './shape.ts';
 
@@ -125,5 +124,3 @@ export const adapterFields = {
     'top2(aux=0.01) from two experts on',
   ),
 } satisfies Fields;
-
-export type AdapterValues = ValuesOf<typeof adapterFields>;

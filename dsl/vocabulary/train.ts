@@ -10,7 +10,6 @@ import {
   number,
   optional,
   positive,
-  type ValuesOf,
 } from './shape.ts';
 
 const beta = (fallback: number, doc: string) =>
@@ -76,5 +75,3 @@ export const trainFields = {
   log: field('Steps between log lines.', count(1), 10),
   validate: field('Steps between validations; 0: at the end only.', count(0), 0),
 } satisfies Fields;
-
-export type TrainValues = ValuesOf<typeof trainFields>;

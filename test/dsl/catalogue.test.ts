@@ -1,5 +1,6 @@
 /** Every page of the catalogue is true: its wrong example makes the mistake, its right one makes none. */
 import { describe, expect, test } from 'bun:test';
+import { Report } from '../../dsl/diagnostics/report.ts';
 import { type Code, catalogue, check, explain } from '../../dsl/index.ts';
 
 const files: Record<string, string> = {
@@ -31,6 +32,13 @@ describe('catalogue', () => {
       expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
     });
   }
+
+  test('a code that is not in it does not compile', () => {
+    const report = new Report();
+    // @ts-expect-error: checked by tsc
+    const wrong = () => report.add('no-such-code', undefined, 'never said');
+    expect(wrong).toThrow();
+  });
 
   test('explain prints a page, or nothing for a code that is none', () => {
     expect(explain('trains-nothing')).toContain('router: top1(gate=renorm)');
