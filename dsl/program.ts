@@ -104,8 +104,10 @@ export interface TrainBlock {
   accumulate: number;
   lr: number;
   schedule: {
-    kind: 'constant' | 'linear' | 'cosine' /** fraction of steps */;
-    warmup: number /** fraction of lr at the end */;
+    kind: 'constant' | 'linear' | 'cosine';
+    /** Fraction of steps. */
+    warmup: number;
+    /** Fraction of `lr` at the end. */
     floor: number;
   };
   optimizer: { kind: 'adamw'; beta1: number; beta2: number; eps: number; weightDecay: number };
