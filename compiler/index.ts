@@ -100,8 +100,8 @@ function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): 
 }
 
 function training({ train, data }: Program): Plan['training'] {
-  const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery } = train;
-  return { steps, batch, accumulate, length: data?.length ?? 512, schedule, seed, logEvery, validateEvery };
+  const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery, patience, checkpointEvery } = train;
+  return { steps, batch, accumulate, length: data?.length ?? 512, schedule, seed, logEvery, validateEvery, patience, checkpointEvery };
 }
 
 function datasetOf({ format, length, validation, loss }: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths'> {

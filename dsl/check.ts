@@ -281,6 +281,8 @@ function buildTrain({ values }: Lowered<typeof trainFields>, origin: Span): Trai
     seed: values.seed,
     logEvery: values.log,
     validateEvery: values.validate,
+    patience: values.patience,
+    checkpointEvery: values.checkpoint,
     origin,
   };
 }

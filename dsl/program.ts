@@ -121,6 +121,9 @@ export interface TrainBlock {
   /** Steps between log lines, and between validations (0: at the end only). */
   logEvery: number;
   validateEvery: number;
+  /** Validations without a better loss after which training ends (0: never), and steps between checkpoints. */
+  patience: number;
+  checkpointEvery: number;
   origin: Span;
 }
 

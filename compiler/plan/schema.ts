@@ -169,6 +169,10 @@ export const trainingSchema = z.strictObject({
   seed: z.int().min(0).max(2 ** 32 - 1),
   logEvery: positive,
   validateEvery: count,
+  /** Validations without a better loss after which training ends; 0: never. */
+  patience: count,
+  /** Steps between checkpoints; 0: at the end and when stopped only. */
+  checkpointEvery: count,
 });
 
 export const datasetSchema = z.strictObject({

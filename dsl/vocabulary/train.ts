@@ -74,4 +74,6 @@ export const trainFields = {
   ),
   log: field('Steps between log lines.', count(1), 10),
   validate: field('Steps between validations; 0: at the end only.', count(0), 0),
+  patience: field('Validations without a better loss after which training ends; 0: never early.', count(0), 0),
+  checkpoint: field('Steps between checkpoints; 0: at the end and when stopped only.', count(0), 50),
 } satisfies Fields;

@@ -37,7 +37,7 @@ export function bareProgram(folder: string, adapters: AdapterBlock[], train: Par
     train: {
       steps: 1, batch: 1, accumulate: 1, lr: 0, schedule: { kind: 'constant', warmup: 0, floor: 0 },
       optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 }, curvature: { kind: 'adam', lr: 0 },
-      clip: 0, seed: 0, logEvery: 1, validateEvery: 0, origin: NOWHERE, ...train,
+      clip: 0, seed: 0, logEvery: 1, validateEvery: 0, patience: 0, checkpointEvery: 0, origin: NOWHERE, ...train,
     },
   };
 }

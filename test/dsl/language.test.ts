@@ -84,6 +84,8 @@ describe('a whole experiment', () => {
       seed: 7,
       logEvery: 10,
       validateEvery: 0,
+      patience: 0,
+      checkpointEvery: 50,
     });
     expect(tiny.evals).toMatchObject([
       { name: 'clock', paths: ['data/clock.jsonl'], metric: 'exact', maxTokens: 24, batch: 8 },
