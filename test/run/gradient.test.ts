@@ -1,0 +1,153 @@
+/**
+ * The gradient of a whole plan, as the executor runs it, against finite differences of its loss: every kind of
+ * parameter, space, map, router and gate, with dropout and noise on. A direction per tensor, half along its gradient and
+ * half random, so that an error in any part of it shows.
+ */
+import { expect } from 'bun:test';
+import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
+import type { PackedBatch } from '../../src/data/batches.ts';
+import type { Executor, Frame } from '../../src/run/executor.ts';
+import { extract } from '../../src/run/parameters.ts';
+import { normalStream } from '../../src/run/random.ts';
+import { switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
+import { balanceLoss, STATS_FLOATS } from '../../src/run/telemetry.ts';
+import { gpuTest } from '../gpu/harness.ts';
+import { batchOf, openSmall, randomParameters, type Text } from './small.ts';
+
+const EVERYTHING: Text = {
+  adapters: `
+adapter q_proj layers 0 < alpha: 12; experts: hyperbolic(c=learn(init=2), rank=4), sphere(c=learn(init=1), map=exp, rank=3), euclid(rank=2); router: top2(aux=0.5, z=0.1) >
+adapter k_proj layers 0 < rank: 4; alpha: 8; experts: kappa(k=learn(init=0.3), map=exp), kappa(k=learn(init=-0.4)); router: soft(noise=0.3) >
+adapter v_proj layers 0 < rank: 4; alpha: 4; experts: hyperbolic(c=learn(init=1), map=exp, scale=learn) >
+adapter o_proj < rank: 4; alpha: 8; dropout: 0.25; experts: sphere(c=learn(init=1), scale=learn), hyperbolic(c=learn(init=1), map=exp), euclid; router: top1(aux=0.2, z=0.2) >
+adapter math: o_proj < rank: 3; alpha: 4; rslora: true; dropout: 0.25; experts: kappa(k=learn(init=0.5)) >
+adapter gate_proj layers 0 < rank: 3; alpha: 6; experts: hyperbolic(c=learn(init=1)), sphere(c=learn(init=1)), euclid; router: top2(on=rank, aux=0.4, gate=softmax) >
+adapter up_proj layers 0 < rank: 5; rslora: true; experts: euclid >
+adapter down_proj layers 1 < rank: 4; experts: euclid * 2; router: soft(gate=softmax) >`,
+};
+
+const FRAME: Frame = { seed: 5, step: 2, micro: 1, training: true, lossScale: 0, auxScale: 1 };
+
+class Probe {
+  readonly executor: Executor;
+  private readonly plan: Plan;
+  private readonly batch: PackedBatch;
+  private readonly frame: Frame;
+
+  constructor(executor: Executor, batch: PackedBatch) {
+    this.executor = executor;
+    this.plan = executor.plan;
+    this.batch = batch;
+    this.frame = { ...FRAME, lossScale: 1 / batch.targets };
+    writeBatch(executor, batch);
+    switchAdapters(executor, new Set(this.plan.slots));
+  }
+
+  /** Everything the gradient is of: cross-entropy, balance losses and z-losses. */
+  async loss(flat: Float32Array): Promise<{ loss: number; routes: string }> {
+    const { executor, plan } = this;
+    executor.write('params', flat);
+    executor.clear('metrics');
+    await executor.run(['refresh', 'forward'], symbolsOf(this.batch), this.frame);
+    const [metrics, stats] = await Promise.all([
+      executor.read('metrics', 1),
+      executor.read('stats', plan.sites.length * STATS_FLOATS),
+    ]);
+    const zLoss = plan.sites.reduce(
+      (sum, { z, experts }, i) => sum + z * stats[i * STATS_FLOATS + 3 * experts.length + 1],
+      0,
+    );
+    const routes = plan.sites
+      .map(({ experts }, i) => stats.slice(i * STATS_FLOATS, i * STATS_FLOATS + experts.length).join())
+      .join(';');
+    return { loss: metrics[0] + balanceLoss(plan, stats) + zLoss, routes };
+  }
+
+  async gradient(flat: Float32Array): Promise<Float32Array> {
+    const { executor } = this;
+    executor.write('params', flat);
+    executor.clear('grads', 'metrics');
+    await executor.run(['refresh', 'forward', 'backward'], symbolsOf(this.batch), this.frame);
+    return executor.read('grads', flat.length);
+  }
+
+  /**
+   * Richardson's extrapolation of central differences along `direction` in one tensor. The loss jumps where a token
+   * changes its experts, so the step shrinks until none does.
+   */
+  async derivative(
+    flat: Float32Array,
+    p: PlanParameter,
+    direction: Float32Array,
+    step: number,
+  ): Promise<{ measured: number; h: number }> {
+    const at = (t: number) => {
+      const moved = Float32Array.from(flat);
+      for (let r = 0; r < p.rows; r++)
+        for (let c = 0; c < p.columns; c++)
+          moved[p.offset + r * p.ld + c] += t * direction[r * p.columns + c];
+      return this.loss(moved);
+    };
+    for (let h = step; ; h /= 3) {
+      const [a, b, c, d] = [await at(h), await at(-h), await at(2 * h), await at(-2 * h)];
+      const smooth = [b, c, d].every(other => other.routes === a.routes);
+      if (smooth || h < step / 50)
+        return { measured: (8 * (a.loss - b.loss) - (c.loss - d.loss)) / (12 * h), h };
+    }
+  }
+}
+
+const norm = (v: ArrayLike<number>) => Math.sqrt(dot(v, v));
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a).reduce((sum, x, i) => sum + x * b[i], 0);
+
+/** Half along the gradient, half random, of norm about √2. */
+function directionOf(p: PlanParameter, g: Float32Array): Float32Array {
+  const random = normalStream(17, p.name);
+  const r = g.map((_, i) => random(i));
+  const [gn, rn] = [norm(g), norm(r)];
+  return g.map((x, i) => x / gn + (g.length > 1 ? r[i] / rn : 0));
+}
+
+/** The loss is about 4.5 in f32, its differences hold to some 1e-6; a step changes it by about `CHANGE`. */
+const CHANGE = 0.01;
+const NOISE = 2e-6;
+const RELATIVE = 3e-3;
+
+gpuTest('gradients of a whole plan equal finite differences of its loss, tensor by tensor', async () => {
+  const { plan, executor } = await openSmall(EVERYTHING);
+  const probe = new Probe(executor, batchOf(3, [7, 3, 6]));
+  const flat = randomParameters(plan, 4);
+  const gradients = await probe.gradient(flat);
+  const wrong: string[] = [];
+  const telling = new Map<string, number>();
+  for (const p of plan.parameters) {
+    const g = extract(gradients, p);
+    expect(norm(g)).toBeGreaterThan(0);
+    const direction = directionOf(p, g);
+    const expected = dot(g, direction);
+    const { measured, h } = await probe.derivative(
+      flat,
+      p,
+      direction,
+      Math.min(Math.max(CHANGE / Math.abs(expected), 0.004), 0.08),
+    );
+    const noise = NOISE / h;
+    const error = Math.abs(measured - expected);
+    if (process.env.SHOW)
+      console.log(
+        p.name,
+        expected.toExponential(3),
+        measured.toExponential(3),
+        (error / Math.abs(expected)).toExponential(1),
+        h,
+      );
+    if (!(error <= RELATIVE * Math.abs(expected) + noise))
+      wrong.push(`${p.name}: ${measured} measured, ${expected} from the gradient`);
+    if (Math.abs(expected) > 20 * noise) telling.set(p.kind, (telling.get(p.kind) ?? 0) + 1);
+  }
+  expect(wrong).toEqual([]);
+  // most tensors have gradients large enough for the comparison to mean something, of every kind
+  expect([...telling.keys()].sort()).toEqual(['A', 'B', 'curvature', 'router', 'scale']);
+  expect([...telling.values()].reduce((a, b) => a + b, 0)).toBeGreaterThan(0.8 * plan.parameters.length);
+});

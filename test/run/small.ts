@@ -1,0 +1,158 @@
+/**
+ * Plans on a random base model small enough to check by brute force: two layers of width 32 with everything the base
+ * operations can do (biases, norms of heads, shared key-value heads, a head of its own, an odd vocabulary). Executors
+ * are kept for the whole process, so that files which use the same plan compile its pipelines once.
+ */
+import { type Compiled, type CompileOptions, compile } from '../../compiler/index.ts';
+import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
+import { check } from '../../dsl/index.ts';
+import type { Program } from '../../dsl/program.ts';
+import { type PackedBatch, pack } from '../../src/data/batches.ts';
+import { IGNORED } from '../../src/data/sample.ts';
+import { expectedTensors } from '../../src/model/checkpoint.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import { Executor, type ExecutorOptions } from '../../src/run/executor.ts';
+import { insert, parameterFloats } from '../../src/run/parameters.ts';
+import { normalStream } from '../../src/run/random.ts';
+import { Session } from '../../src/run/session.ts';
+import { gpu } from '../gpu/harness.ts';
+import { generator } from '../kernels/numbers.ts';
+
+export const VOCABULARY = 61;
+export const SMALL = parseConfig({
+  model_type: 'qwen3',
+  hidden_size: 32,
+  intermediate_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 8,
+  vocab_size: VOCABULARY,
+  attention_bias: true,
+  rms_norm_eps: 1e-5,
+  max_position_embeddings: 64,
+  tie_word_embeddings: false,
+});
+
+export interface Text {
+  adapters: string;
+  train?: string;
+  data?: string;
+  evals?: string;
+}
+
+/** The checked program; `adapters` are whole blocks, '' is a bare model. */
+export function programOf({
+  adapters,
+  train = '',
+  data = 'length: 32; loss: all',
+  evals = '',
+}: Text): Program {
+  const text = `model "m" < >
+data "d.jsonl" < ${data} >
+train < steps: 20; batch: 5; lr: 1e-2; clip: 0; schedule: constant; ${train} >
+${adapters || 'adapter q_proj < >'}
+${evals}`;
+  const { program, diagnostics } = check('small.mos', text);
+  if (!program)
+    throw new Error(`${text}\n${diagnostics.map(d => `${d.span.line}: ${d.message}`).join('\n')}`);
+  return adapters ? program : { ...program, adapters: [] };
+}
+
+export function compileSmall(text: Text, options?: CompileOptions): Compiled {
+  const { compiled, diagnostics } = compile(programOf(text), SMALL, options);
+  if (!compiled) throw new Error(diagnostics.map(d => d.message).join('\n'));
+  return compiled;
+}
+
+/** Weights with outputs of about the size of their inputs, so that every part of the model matters to the loss. */
+const tensors = new Map(
+  [...expectedTensors(SMALL)].map(([name, shape]) => {
+    const random = normalStream(11, name);
+    const count = shape.reduce((a, b) => a * b, 1);
+    const value =
+      shape.length === 2 ? (i: number) => random(i) / Math.sqrt(shape[1]) : (i: number) => 0.2 * random(i);
+    const base = name.endsWith('norm.weight') ? 1 : 0;
+    return [name, Float32Array.from({ length: count }, (_, i) => base + value(i))];
+  }),
+);
+
+export interface Rig {
+  plan: Plan;
+  executor: Executor;
+  session: Session;
+}
+
+const KEEP = Symbol.for('mos.test.rigs');
+type Kept = typeof globalThis & { [KEEP]?: Map<string, Promise<Rig>> };
+const kept = globalThis as Kept;
+kept[KEEP] ??= new Map();
+const rigs = kept[KEEP];
+
+/** An executor for the program; the same one whenever the same is asked for. */
+export function openSmall(text: Text, options: CompileOptions = {}, how: ExecutorOptions = {}): Promise<Rig> {
+  const key = JSON.stringify([text, options, how]);
+  let rig = rigs.get(key);
+  if (!rig) {
+    rig = openCompiled(compileSmall(text, options), how);
+    rigs.set(key, rig);
+  }
+  return rig;
+}
+
+export async function openCompiled({ plan, files }: Compiled, how: ExecutorOptions = {}): Promise<Rig> {
+  const executor = await Executor.open(plan, files, gpu!, async name => tensors.get(name)!, how);
+  return { plan, executor, session: new Session(executor) };
+}
+
+/** Parameters away from every special point: B is not zero, curvatures differ, routers have opinions. */
+export function randomParameters(plan: Plan, seed: number): Float32Array {
+  const flat = new Float32Array(parameterFloats(plan));
+  for (const p of plan.parameters) {
+    const random = normalStream(seed, p.name);
+    insert(
+      flat,
+      p,
+      Float32Array.from({ length: p.rows * p.columns }, (_, i) => valueOf(p, random(i))),
+    );
+  }
+  return flat;
+}
+
+function valueOf({ kind, columns, init }: PlanParameter, random: number): number {
+  switch (kind) {
+    case 'A':
+      return random / Math.sqrt(columns);
+    case 'B':
+      return 0.3 * random;
+    case 'router':
+      return (1.5 * random) / Math.sqrt(columns);
+    default:
+      return (init.kind === 'constant' ? init.value : 0) + 0.2 * random;
+  }
+}
+
+export interface Sequence {
+  ids: Int32Array;
+  labels: Int32Array;
+}
+
+/** Random sequences of the given lengths; the first `masked` tokens of each are not learned. */
+export function sequences(seed: number, lengths: readonly number[], masked = 0): Sequence[] {
+  const random = generator(seed);
+  return lengths.map(length => {
+    const ids = Int32Array.from({ length }, () => Math.floor(random() * VOCABULARY));
+    return { ids, labels: ids.map((id, i) => (i < masked ? IGNORED : id)) };
+  });
+}
+
+export const batchOf = (seed: number, lengths: readonly number[], masked = 0): PackedBatch =>
+  pack(sequences(seed, lengths, masked));
+
+/** Plain training: nothing random, no balance loss; stacked q, k, v, several names, every map. */
+export const PLAIN: Text = {
+  adapters: `
+adapter q_proj, k_proj, v_proj < rank: 4; experts: hyperbolic(c=learn(init=0.5)), sphere(c=learn, map=exp), euclid; router: top2(aux=0) >
+adapter o_proj < rank: 4; experts: kappa(k=learn, scale=learn), euclid; router: soft >
+adapter math: o_proj, down_proj layers 1 < rank: 4; experts: hyperbolic(map=exp) >`,
+};
