@@ -8,6 +8,8 @@ import { type Dispatch, PLAN_FORMAT, PLAN_VERSION, type Plan, planSchema, type S
 
 /** Alignment WebGPU asks of binding offsets, bytes. */
 const OFFSET_ALIGNMENT = 256;
+/** Parameters that share an optimiser group (kernels/optimizer/step.wgsl). */
+const FLOATS_PER_BLOCK = 16;
 
 export type DecodeResult =
   | { plan: Plan; files: Map<string, string> }
@@ -24,7 +26,7 @@ export function decodePlan(read: (path: string) => string | undefined): DecodeRe
   if (text === undefined) return { problem: 'damaged', message: 'there is no plan.json' };
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text, noPrototype);
   } catch {
     return { problem: 'invalid', message: 'plan.json is not valid JSON' };
   }
@@ -48,6 +50,12 @@ export function decodePlan(read: (path: string) => string | undefined): DecodeRe
   return { plan: parsed.data, files };
 }
 
+/** The schema would pass over such a key in silence. */
+function noPrototype(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new Error('a key that no plan has');
+  return value;
+}
+
 /** The first broken reference or range, or undefined. */
 export function inconsistency(plan: Plan): string | undefined {
   const names = new Set(plan.buffers.map(b => b.name));
@@ -58,11 +66,18 @@ export function inconsistency(plan: Plan): string | undefined {
     if (p.columns > p.ld || p.offset + (p.rows - 1) * p.ld + p.columns > floats) return `parameter ${p.name} lies outside the parameter buffer`;
     if (p.group >= plan.groups.length) return `parameter ${p.name} has no group`;
   }
+  if (new Set(plan.parameters.map(p => p.name)).size !== plan.parameters.length) return 'two parameters have one name';
   if (plan.groupRuns.some(([group]) => group >= plan.groups.length)) return 'a group run names no group';
+  if (params && plan.groupRuns.reduce((sum, [, blocks]) => sum + blocks, 0) * FLOATS_PER_BLOCK !== floats) return 'the group runs do not cover the parameters';
+  for (const { module, slot, origin, experts } of plan.sites) {
+    if (slot >= plan.slots.length || origin >= plan.origins.length) return `the adapter on ${module} has no slot or origin`;
+    if (experts.some(e => e.curvature && e.curvature.offset >= floats)) return `a curvature of ${module} lies outside the parameter buffer`;
+  }
   for (const buffer of plan.buffers) {
     if (buffer.bytes % 4 !== 0) return `buffer ${buffer.name} is not a whole number of words`;
     const { content } = buffer;
     if (content?.kind === 'words' && content.values.length * 4 > buffer.bytes) return `buffer ${buffer.name} is smaller than its content`;
+    if (content?.kind === 'rope' && content.positions * 2 * content.frequencies.length * 4 > buffer.bytes) return `buffer ${buffer.name} is smaller than its content`;
     if (content?.kind !== 'weights') continue;
     for (const { offset, rows, columns, ld, tensor } of content.parts) {
       if (columns > ld || (offset + (rows - 1) * ld + columns) * 4 > buffer.bytes) return `${tensor} does not fit buffer ${buffer.name}`;
@@ -83,14 +98,17 @@ function dispatchProblem(plan: Plan, { variants, bindings, origin }: Dispatch): 
   if (origin >= plan.origins.length) return 'no such origin';
   for (const { kernel, grid } of variants) {
     if (kernel >= plan.kernels.length) return 'no such kernel';
-    if (plan.kernels[kernel].bindings.length !== bindings.length) return 'the number of bindings differs from the kernel';
+    const expected = plan.kernels[kernel].bindings;
+    if (expected.length !== bindings.length) return 'the number of bindings differs from the kernel';
+    // what follows looks at the first variant only
+    if (expected.some((b, i) => b.access !== plan.kernels[variants[0].kernel].bindings[i].access)) return 'the variants access their bindings differently';
     if (grid.some(zeroDivision)) return 'a grid divides by zero';
   }
   const accesses = plan.kernels[variants[0].kernel].bindings;
   for (const [i, view] of bindings.entries()) {
     const buffer = plan.buffers[view.buffer];
     if (!buffer) return 'no such buffer';
-    if (view.offset % OFFSET_ALIGNMENT !== 0) return `binding ${accesses[i].name} is not aligned`;
+    if (view.offset % OFFSET_ALIGNMENT !== 0 || view.bytes % 4 !== 0) return `binding ${accesses[i].name} is not aligned`;
     if (view.offset + view.bytes > buffer.bytes) return `binding ${accesses[i].name} reaches past the end of ${buffer.name}`;
     const writes = accesses[i].access === 'write' || accesses[i].access === 'read_write';
     if (writes && bindings.some((other, j) => j !== i && other.buffer === view.buffer)) return `${buffer.name} is bound twice and written`;
