@@ -55,7 +55,7 @@ ${adapters || 'adapter q_proj < >'}
 ${evals}`;
   const { program, diagnostics } = check('small.mos', text);
   if (!program)
-    throw new Error(`${text}\n${diagnostics.map(d => `${d.span.line}: ${d.message}`).join('\n')}`);
+    throw new Error(`${text}\n${diagnostics.map(d => `${d.span?.line}: ${d.message}`).join('\n')}`);
   return adapters ? program : { ...program, adapters: [] };
 }
 
@@ -113,13 +113,13 @@ export function randomParameters(plan: Plan, seed: number): Float32Array {
     insert(
       flat,
       p,
-      Float32Array.from({ length: p.rows * p.columns }, (_, i) => valueOf(p, random(i))),
+      Float32Array.from({ length: p.rows * p.columns }, (_, i) => startOf(p, random(i))),
     );
   }
   return flat;
 }
 
-function valueOf({ kind, columns, init }: PlanParameter, random: number): number {
+function startOf({ kind, columns, init }: PlanParameter, random: number): number {
   switch (kind) {
     case 'A':
       return random / Math.sqrt(columns);
