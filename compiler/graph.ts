@@ -3,6 +3,7 @@
  * (`emit`) and, if it is differentiable, its adjoint. Values are matrices whose number of rows is a run-time symbol.
  */
 import type { KernelSpec, ParamValue } from '../kernels/spec.ts';
+import type { Storage } from './plan/storage.ts';
 import type { Size, SizeSymbol } from './plan/schema.ts';
 
 /** A place fixed at compile time inside a named buffer, in bytes. */
@@ -68,6 +69,8 @@ export type Term =
 /** The stacked frozen weight of a linear group: [n, ldX]; absent place for an adapter without a base. */
 export interface Weight {
   place?: Place;
+  /** How `place` is stored. */
+  storage: Storage;
   /** Rows of the matrix that exist, and columns of the output (a multiple of 4). */
   rows: number;
   n: number;

@@ -11,6 +11,7 @@ import { ParameterSpace } from './parameters.ts';
 import { sha256 } from './plan/hash.ts';
 import type { ModelShape } from './plan/model.ts';
 import { requirements } from './plan/requirements.ts';
+import { storagesFor } from './plan/storage.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
 import { select } from './select.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
@@ -42,7 +43,8 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const store = new Store();
   const parameters = new ParameterSpace(program.train);
   const sizes = sizesOf(program, shape, options);
-  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin);
+  const storages = storagesFor(program.model.dtype, shape.dtype);
+  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin, storages);
   lowering.placeModel(shape, selection.placements);
   lowering.declareAdapterBuffers();
   const source: Source = { ...pick(program.model.origin), module: 'all adapters' };

@@ -9,11 +9,12 @@
 import type { Span } from '../dsl/program.ts';
 import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
 import { type GainsPlaces, gains } from './operations/adapter.ts';
-import { attention, embedding, gatherRows, rmsNorm, splitHeads, squaredRadius, swiglu } from './operations/base.ts';
+import { attention, embedding, gatherRows, rmsNorm, type StoredTable, splitHeads, squaredRadius, swiglu } from './operations/base.ts';
 import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
 import { linear, project } from './operations/linear.ts';
 import { floats, ParameterSpace, type SiteRegions } from './parameters.ts';
 import type { LayerShape, LinearShape, ModelShape } from './plan/model.ts';
+import { rowWords, type Storages } from './plan/storage.ts';
 import { inputGroups } from './select.ts';
 import { layoutStack, type Placement, type Stack } from './site.ts';
 import type { Store } from './store.ts';
@@ -39,6 +40,7 @@ export interface Sizes {
 export type Mode = 'train' | 'evaluate' | 'logits' | 'prefill' | 'decode';
 
 const WORD = 4;
+const PLAIN: Storages = { linear: 'f32', table: 'f32' };
 
 export class Lowering {
   readonly stacks: PlacedStack[] = [];
@@ -50,12 +52,14 @@ export class Lowering {
   readonly parameters: ParameterSpace;
   readonly sizes: Sizes;
   private readonly slots: number;
+  private readonly storages: Storages;
 
-  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span) {
+  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span, storages: Storages = PLAIN) {
     this.store = store;
     this.parameters = parameters;
     this.sizes = sizes;
     this.slots = slots;
+    this.storages = storages;
     this.origins = module => ({ file: fallback.file, line: fallback.line, column: fallback.column, module });
     store.declare('frame', 'frame', 48);
     store.declare('metrics', 'output', 64);
@@ -132,7 +136,7 @@ export class Lowering {
   /** Δy of a stack without its frozen weights. */
   adapterAlone(graph: Graph, x: Value, placed: PlacedStack): Value {
     const { n } = placed.stack;
-    return this.adapted(graph, x, () => squaredRadius(graph, x, placed.source), { rows: n, n }, placed);
+    return this.adapted(graph, x, () => squaredRadius(graph, x, placed.source), { storage: 'f32', rows: n, n }, placed);
   }
 
   private adapted(graph: Graph, x: Value, radius: () => Value, weight: Weight, placed: PlacedStack, residual?: Value): Value {
@@ -176,21 +180,23 @@ export class Lowering {
       row += align(l.out, 8);
       return part;
     });
-    const place = this.store.declare(name, 'weight', n * ld * WORD, { kind: 'weights', parts });
-    if (!linears.some(l => l.bias)) return { place, rows: n, n };
+    const storage = this.storages.linear;
+    const place = this.store.declare(name, 'weight', n * rowWords(storage, ld) * WORD, { kind: 'weights', storage, parts });
+    if (!linears.some(l => l.bias)) return { place, storage, rows: n, n };
     row = 0;
     const biases = linears.flatMap(l => {
       const part = { tensor: `${l.path}.bias`, offset: row, rows: 1, columns: l.out, ld: align(l.out, 4) };
       row += align(l.out, 8);
       return l.bias ? [part] : [];
     });
-    return { place, rows: n, n, bias: this.store.declare(`${name}.bias`, 'weight', n * WORD, { kind: 'weights', parts: biases }) };
+    const bias = this.store.declare(`${name}.bias`, 'weight', n * WORD, { kind: 'weights', storage: 'f32', parts: biases });
+    return { place, storage, rows: n, n, bias };
   }
 
   private vector(tensors: string[], size: number): Place {
     const ld = align(size, 4);
     const parts = tensors.map((tensor, i) => ({ tensor, offset: i * ld, rows: 1, columns: size, ld }));
-    return this.store.declare(tensors.join('+'), 'weight', tensors.length * ld * WORD, { kind: 'weights', parts });
+    return this.store.declare(tensors.join('+'), 'weight', tensors.length * ld * WORD, { kind: 'weights', storage: 'f32', parts });
   }
 
   /** Builds the graph of one program over the whole model. */
@@ -202,10 +208,7 @@ export class Lowering {
     const [ids, position, keys, queries, slot] = ['ids', 'position', 'keys', 'queries', 'slot'].map(name => this.place(name));
     const positions = Math.max(this.sizes.context, this.sizes.tokens / Math.max(this.sizes.rows, 1));
     const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, { kind: 'rope', frequencies: shape.ropeFrequencies, positions });
-    const ld = align(shape.hidden, 4);
-    const table = store.declare('embedding', 'weight', align(shape.vocabulary, 8) * ld * WORD, {
-      kind: 'weights', parts: [{ tensor: shape.embedding, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }],
-    });
+    const table = this.tokenTable('embedding', shape.embedding, shape);
     let x = embedding(graph, ids, table, rows, shape.hidden, this.origins(shape.embedding));
     for (const layer of shape.layers) {
       const cache = cached ? { slot, kv: this.cacheOf(layer, shape) } : undefined;
@@ -214,7 +217,8 @@ export class Lowering {
     const targets: Rows = { symbol: 'targets', max: cached ? this.sizes.generateRows : rows.max };
     const gathered = gatherRows(graph, x, this.place('target_index'), this.place('target_of'), targets, this.origins(shape.finalNorm));
     const final = rmsNorm(graph, gathered, this.vector([shape.finalNorm], shape.hidden), shape.normEpsilon, this.origins(shape.finalNorm)).y;
-    const head: Weight = { place: this.headTable(shape, table, ld), rows: shape.vocabulary, n: logitColumns(shape.vocabulary) };
+    const headTable = shape.head === shape.embedding ? table : this.tokenTable('head', shape.head, shape);
+    const head: Weight = { ...headTable, rows: shape.vocabulary, n: logitColumns(shape.vocabulary) };
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
       const loss = crossEntropy(graph, final, head, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source);
@@ -226,11 +230,13 @@ export class Lowering {
     return { graph };
   }
 
-  private headTable(shape: ModelShape, table: Place, ld: number): Place {
-    if (shape.head === shape.embedding) return table;
-    return this.store.declare('head', 'weight', align(shape.vocabulary, 8) * ld * WORD, {
-      kind: 'weights', parts: [{ tensor: shape.head, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }],
-    });
+  /** A matrix with a row for every token: the embedding or the head. */
+  private tokenTable(name: string, tensor: string, shape: ModelShape): StoredTable {
+    const storage = this.storages.table;
+    const ld = align(shape.hidden, 4);
+    const parts = [{ tensor, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }];
+    const bytes = align(shape.vocabulary, 8) * rowWords(storage, ld) * WORD;
+    return { storage, place: this.store.declare(name, 'weight', bytes, { kind: 'weights', storage, parts }) };
   }
 
   private tokenRows(mode: Mode): Rows {

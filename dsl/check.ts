@@ -126,7 +126,7 @@ export function checkBlocks(
   }
   if (overrides.model !== undefined)
     model = {
-      dtype: model?.dtype ?? 'f32',
+      dtype: model?.dtype ?? 'auto',
       path: overrides.model,
       baseDir: '.',
       origin: model?.origin ?? nowhere,
@@ -148,7 +148,7 @@ export function checkBlocks(
   overrideTrain(train, overrides, report);
   return {
     file,
-    model: model ?? { path: '', baseDir, dtype: 'f32', origin: nowhere },
+    model: model ?? { path: '', baseDir, dtype: 'auto', origin: nowhere },
     adapters,
     ...(data && { data }),
     train,

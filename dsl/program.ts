@@ -77,7 +77,8 @@ export interface ModelBlock {
   /** Folder of a Hugging Face checkpoint, as written; resolve against `baseDir`. */
   path: string;
   baseDir: string;
-  dtype: 'f32';
+  /** Of the frozen matrices on the GPU; `auto`: as the checkpoint stores them. Arithmetic is always f32. */
+  dtype: 'auto' | 'f32' | 'bf16' | 'f16' | 'int8' | 'int4' | 'nf4';
   origin: Span;
 }
 

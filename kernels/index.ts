@@ -15,6 +15,7 @@ import * as routing from './routing/spec.ts';
 import * as rows from './rows/spec.ts';
 import type { KernelSpec } from './spec.ts';
 import * as swiglu from './swiglu/spec.ts';
+import { type Storage, withStorage } from './weights/storage.ts';
 
 const rooms = [argmax, attention, crossEntropy, embedding, gains, gram, heads, linear, optimizer, radius, reduce, rmsnorm, routing, rows, swiglu];
 
@@ -22,10 +23,11 @@ export const KERNELS: ReadonlyMap<string, KernelSpec> = new Map(
   rooms.flatMap(room => (Object.values(room) as unknown[]).filter(isSpec).map(spec => [spec.name, spec])),
 );
 
-export function kernel(name: string): KernelSpec {
+/** `storage`: of the frozen weights, for kernels that read them. */
+export function kernel(name: string, storage: Storage = 'f32'): KernelSpec {
   const spec = KERNELS.get(name);
   if (!spec) throw new Error(`bug: there is no kernel ${name}`);
-  return spec;
+  return withStorage(spec, storage);
 }
 
 function isSpec(value: unknown): value is KernelSpec {

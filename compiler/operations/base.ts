@@ -1,18 +1,25 @@
 /** Operations of the frozen base model that are not linear layers: builders that append to a graph. */
 import { kernel } from '../../kernels/index.ts';
 import { type Graph, matrix, type Place, perRow, type Rows, type Source, type Value } from '../graph.ts';
+import type { Storage } from '../plan/storage.ts';
 import type { ModelShape } from '../plan/model.ts';
 
 const perVec4 = (ld: number): number => Math.ceil(ld / 4 / 64);
 const onTargets = (rows: Rows): boolean => rows.symbol === 'targets';
 
+/** A matrix of frozen weights that are looked up by row. */
+export interface StoredTable {
+  place: Place;
+  storage: Storage;
+}
+
 /** out[t] = table[ids[t]], table: [vocabulary, ld]. */
-export function embedding(graph: Graph, ids: Place, table: Place, rows: Rows, width: number, source: Source): Value {
+export function embedding(graph: Graph, ids: Place, table: StoredTable, rows: Rows, width: number, source: Source): Value {
   const out = matrix('embedding', rows, width);
   graph.add({
     kind: 'embedding', inputs: [], outputs: [out], trains: false,
     emit: () => [{
-      spec: kernel('embedding.forward'), params: { LD: out.ld }, bindings: { ids, table, out },
+      spec: kernel('embedding.forward', table.storage), params: { LD: out.ld }, bindings: { ids, w: table.place, out },
       grid: [perVec4(out.ld), perRow(rows), 1], flops: { each: 0 }, source,
     }],
   });

@@ -29,12 +29,12 @@ export function crossEntropy(
     const size = { symbol: rows.symbol, minus: start, limit: chunkRows };
     const share = chunkRows / rows.max;
     const forward: Draft = {
-      spec: kernel('linear.forward'),
+      spec: kernel('linear.forward', weight.storage),
       params: {
         ROWS_ARE_TARGETS: true, LD_X: x.ld, N: weight.n, W_ROWS: weight.rows, LD_Y: ld, LD_S: 4, HAS_BASE: true, HAS_BIAS: false,
         HAS_RESIDUAL: false, CHUNKED_OUTPUT: true, ...oneSegment(weight.n), DROPOUT: 0, KEEP_SCALE: 1,
       },
-      bindings: { x, w: weight.place!, y: logits }, site, ...tileGrid('linear.forward', weight.n, size),
+      bindings: { x, w: weight.place!, y: logits }, site, ...tileGrid('linear.forward', weight.n, size, weight.storage),
       flops: { symbol: rows.symbol, each: 2 * x.width * weight.rows * share }, source,
     };
     const softmax: Draft = {

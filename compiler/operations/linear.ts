@@ -88,14 +88,14 @@ export function linear(
     kind: 'linear', inputs: [x, ...(lowRank ? [lowRank.s] : []), ...(residual ? [residual] : [])], outputs: [y],
     trains: lowRank !== undefined,
     emit: () => [{
-      spec: kernel('linear.forward'),
+      spec: kernel('linear.forward', weight.storage),
       params: {
         ROWS_ARE_TARGETS: rows.symbol === 'targets', LD_X: x.ld, N: weight.n, W_ROWS: weight.rows, LD_Y: y.ld, LD_S: lowRank?.ldS ?? 4,
         HAS_BASE: weight.place !== undefined, HAS_BIAS: weight.bias !== undefined, HAS_RESIDUAL: residual !== undefined,
         CHUNKED_OUTPUT: false, ...seg, ...dropout(0),
       },
       bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.s, b: lowRank?.b, residual },
-      site: { index: 0 }, ...tileGrid('linear.forward', weight.n, rows.symbol),
+      site: { index: 0 }, ...tileGrid('linear.forward', weight.n, rows.symbol, weight.storage),
       flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank }, source,
     }],
     adjoint: tape => {
@@ -142,8 +142,9 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
   const dz = lowrank?.dz ?? radial?.dz;
   const projection = lowrank?.projection;
   const weight = matmul?.weight;
+  const size = chunk ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit } : x.rows.symbol;
   return {
-    spec: kernel('linear.input_grad'),
+    spec: kernel('linear.input_grad', weight?.storage),
     params: {
       ROWS_ARE_TARGETS: x.rows.symbol === 'targets', N: weight?.rows ?? 4, LD_DY: matmul?.dy.ld ?? 4, LD_DX: out.ld,
       SZ: projection?.columns ?? 4, LD_DZ: dz?.ld ?? 4, RADIALS: radial?.count ?? 0, RADIAL_COLUMN: radial?.column ?? 0,
@@ -152,7 +153,7 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
     },
     bindings: { dx: out, dy: matmul?.dy, w: weight?.place, dz, a: projection?.place, x: radial && x, addend },
     site: { index: projection?.site ?? 0, ...chunk },
-    ...tileGrid('linear.input_grad', out.ld, chunk ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit } : x.rows.symbol),
+    ...tileGrid('linear.input_grad', out.ld, size, weight?.storage),
     flops: { symbol: x.rows.symbol, each: 2 * x.width * ((weight?.rows ?? 0) + (projection?.columns ?? 0)) },
     source: (matmul ?? lowrank)!.source,
   };

@@ -4,6 +4,7 @@
  */
 import { sha256 } from './hash.ts';
 import { requirements } from './requirements.ts';
+import { rowWords } from './storage.ts';
 import { type Dispatch, PLAN_FORMAT, PLAN_VERSION, type Plan, planSchema, type Size } from './schema.ts';
 
 /** Alignment WebGPU asks of binding offsets, bytes. */
@@ -79,8 +80,12 @@ export function inconsistency(plan: Plan): string | undefined {
     if (content?.kind === 'words' && content.values.length * 4 > buffer.bytes) return `buffer ${buffer.name} is smaller than its content`;
     if (content?.kind === 'rope' && content.positions * 2 * content.frequencies.length * 4 > buffer.bytes) return `buffer ${buffer.name} is smaller than its content`;
     if (content?.kind !== 'weights') continue;
-    for (const { offset, rows, columns, ld, tensor } of content.parts) {
-      if (columns > ld || (offset + (rows - 1) * ld + columns) * 4 > buffer.bytes) return `${tensor} does not fit buffer ${buffer.name}`;
+    const { storage, parts } = content;
+    for (const { offset, rows, columns, ld, tensor } of parts) {
+      const plain = storage === 'f32';
+      if (!plain && (ld % 4 !== 0 || ld !== parts[0].ld || offset % ld !== 0)) return `${tensor} is stored as ${storage}, but not in whole rows of one matrix`;
+      const words = plain ? offset + (rows - 1) * ld + columns : (offset / ld + rows) * rowWords(storage, ld);
+      if (columns > ld || words * 4 > buffer.bytes) return `${tensor} does not fit buffer ${buffer.name}`;
     }
   }
   for (const [program, dispatches] of Object.entries(plan.programs)) {

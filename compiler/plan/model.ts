@@ -47,4 +47,6 @@ export interface ModelShape {
   head: string;
   finalNorm: string;
   layers: LayerShape[];
+  /** How the checkpoint stores its matrices: what `dtype: auto` takes. Absent where only the configuration is known. */
+  dtype?: 'f32' | 'bf16' | 'f16';
 }

@@ -6,6 +6,7 @@
  * 1-based lines and columns. Matrices are row-major f32 with a leading dimension that is a multiple of 4 floats.
  */
 import { z } from 'zod';
+import { STORAGES } from './storage.ts';
 
 export const PLAN_FORMAT = 'mosplan';
 export const PLAN_VERSION = 0;
@@ -40,9 +41,13 @@ export const originSchema = z.strictObject({
 
 /** How the bytes of a buffer come to be. Exactly one per role that has content before the first dispatch. */
 export const contentSchema = z.discriminatedUnion('kind', [
-  /** Tensors of the checkpoint copied row by row as f32: row r of `tensor` goes to float `offset + r·ld`. */
+  /**
+   * Tensors of the checkpoint, row by row: row r of `tensor` is element `offset + r·ld` and up of a matrix that is stored
+   * as storage.ts says. Other storages than f32 want whole rows of one matrix: one `ld`, and offsets that it divides.
+   */
   z.strictObject({
     kind: z.literal('weights'),
+    storage: z.enum(STORAGES),
     parts: z.array(z.strictObject({ tensor: name, offset: count, rows: positive, columns: positive, ld: positive })).min(1),
   }),
   z.strictObject({ kind: z.literal('words'), values: z.array(word) }),

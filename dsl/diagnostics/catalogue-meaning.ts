@@ -240,8 +240,8 @@ export const meaningEntries = entries({
   'not-yet': {
     severity: 'error',
     about:
-      'The language knows the word and this version does not carry it out: `space`, `sweep`, `export`, and number types other than f32.',
-    wrong: 'model "m" < dtype: bf16 >',
-    right: 'model "m" < dtype: f32 >',
+      'The language knows the word and this version does not carry it out: `space`, `sweep` and `export`.',
+    wrong: 'sweep < seed: [1, 2, 3] >',
+    right: 'train < seed: 1 >',
   },
 });

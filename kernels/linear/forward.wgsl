@@ -22,8 +22,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let w0 = w_row(column); let w1 = w_row(column + 1u); let w2 = w_row(column + 2u); let w3 = w_row(column + 3u);
     let w4 = w_row(column + 4u); let w5 = w_row(column + 5u); let w6 = w_row(column + 6u); let w7 = w_row(column + 7u);
     for (var k = 0u; k < K4; k++) {
-      let wa = mat4x4<f32>(w[w0 + k], w[w1 + k], w[w2 + k], w[w3 + k]);
-      let wb = mat4x4<f32>(w[w4 + k], w[w5 + k], w[w6 + k], w[w7 + k]);
+      let wa = mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
+      let wb = mat4x4<f32>(load_w4(w4, k), load_w4(w5, k), load_w4(w6, k), load_w4(w7, k));
       add_dots(&acc, Rows(
         x_at(drop, row + 0u, k), x_at(drop, row + 1u, k), x_at(drop, row + 2u, k), x_at(drop, row + 3u, k),
         x_at(drop, row + 4u, k), x_at(drop, row + 5u, k), x_at(drop, row + 6u, k), x_at(drop, row + 7u, k),

@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     for (var k = local.x; k < K4; k += LANES) {
       var v = x[row * K4 + k];
       if (DROPOUT != 0u) { v = dropped(drop, v, row, k); }
-      sum += v * mat4x4<f32>(w[w0 + k], w[w1 + k], w[w2 + k], w[w3 + k]);
+      sum += v * mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
     }
   }
   if (HAS_LOWRANK && column < N) {

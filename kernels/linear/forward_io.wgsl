@@ -1,4 +1,4 @@
-// Bindings, parameters and epilogue that both variants of linear.forward share:
+// Bindings, parameters and epilogue that the variants of linear.forward share; w is declared by weights/*.wgsl:
 //   y[t, n] = Σ_k drop(x)[t, k]·w[n, k] + bias[n] + Σ_r s[t, SEG_S + r]·b_m[n − SEG_COLUMN, r] + residual[t, n]
 // Segment m is one frozen module: output columns [SEG_COLUMN[m], SEG_COLUMN[m + 1]), rank SEG_RANK[m] (0 = no adapter).
 const LD_X: u32 = 64u; // @param
@@ -17,7 +17,6 @@ const SEG_RANK: array<u32, 1> = array<u32, 1>(0u); // @param multiple of 4
 const SEG_B: array<u32, 1> = array<u32, 1>(0u); // @param first float in b, multiple of 4
 
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> s: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> b: array<vec4<f32>>;
@@ -31,9 +30,9 @@ const CHECKED_S: array<u32, SEGMENTS> = SEG_S;
 const HAS_LOWRANK: bool = SEGMENTS > 1u || SEG_RANK[0] > 0u;
 const REAL: u32 = select(W_ROWS, N, W_ROWS == 0u);
 
-// Start of a row of w in vec4s. Past the end the last row stands in; `finish` drops what came of it.
-fn w_row(n: u32) -> u32 {
-  return min(n, REAL - 1u) * K4;
+// A row of w. Past the end the last row stands in; `finish` drops what came of it.
+fn w_row(n: u32) -> WeightRow {
+  return weight_row(min(n, REAL - 1u));
 }
 
 // `i` counts rows from the start of the chunk; `column` is a multiple of 4 below LD_Y.

@@ -60,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             vx = x[(row + r) * K4 + k + part];
             if (DROPOUT != 0u) { vx = dropped(drop, vx, row + r, k + part); }
           }
-          vw = w[w_row(column + r) + k + part];
+          vw = load_w4(w_row(column + r), k + part);
         }
         x_tile[r * PITCH + part] = vx;
         w_tile[(r % 4u * 16u + r / 4u) * PITCH + part] = vw;

@@ -33,17 +33,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (HAS_BASE) {
     let dy0 = select(row, first, CHUNKED_INPUT) * DY4;
     for (var n = 0u; n < (N + 3u) / 4u; n++) {
-      let w0 = 4u * n * K4 + column4;
-      let w1 = min(4u * n + 1u, N - 1u) * K4 + column4;
-      let w2 = min(4u * n + 2u, N - 1u) * K4 + column4;
-      let w3 = min(4u * n + 3u, N - 1u) * K4 + column4;
+      let w0 = weight_row(4u * n);
+      let w1 = weight_row(min(4u * n + 1u, N - 1u));
+      let w2 = weight_row(min(4u * n + 2u, N - 1u));
+      let w3 = weight_row(min(4u * n + 3u, N - 1u));
+      let wa = mat4x4<f32>(load_w4(w0, column4), load_w4(w1, column4), load_w4(w2, column4), load_w4(w3, column4));
+      let next4 = column4 + 1u;
+      let wb = mat4x4<f32>(load_w4(w0, next4), load_w4(w1, next4), load_w4(w2, next4), load_w4(w3, next4));
       let at = dy0 + n;
       add_rows(&acc, Rows(
         dy[at + 0u * DY4], dy[at + 1u * DY4], dy[at + 2u * DY4], dy[at + 3u * DY4],
         dy[at + 4u * DY4], dy[at + 5u * DY4], dy[at + 6u * DY4], dy[at + 7u * DY4],
         dy[at + 8u * DY4], dy[at + 9u * DY4], dy[at + 10u * DY4], dy[at + 11u * DY4],
         dy[at + 12u * DY4], dy[at + 13u * DY4], dy[at + 14u * DY4], dy[at + 15u * DY4],
-      ), mat4x4<f32>(w[w0], w[w1], w[w2], w[w3]), mat4x4<f32>(w[w0 + 1u], w[w1 + 1u], w[w2 + 1u], w[w3 + 1u]));
+      ), wa, wb);
     }
   }
 

@@ -1,4 +1,4 @@
-// Bindings, parameters and epilogue that both variants of linear.input_grad share:
+// Bindings, parameters and epilogue that both variants of linear.input_grad share; w is declared by weights/*.wgsl:
 //   dx[t, k] = Σ_n dy[t, n]·w[n, k] + drop∘(Σ_j dz[t, j]·a[j, k]) + x[t, k]·Σ_i dz[t, RADIAL_COLUMN + i] + addend[t, k]
 const LD_DY: u32 = 64u; // @param
 const N: u32 = 64u; // @param rows of w
@@ -13,7 +13,6 @@ const HAS_ADDEND: bool = false; // @param
 const CHUNKED_INPUT: bool = false; // @param row 0 of dy is the chunk's first row
 
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> dz: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> x: array<vec4<f32>>;

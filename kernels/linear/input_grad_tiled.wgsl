@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
       for (var q = lane / 16u; q < 16u; q += 4u) {
         var v = vec4<f32>();
-        if (n + q < N && column4 + c < K4) { v = w[(n + q) * K4 + column4 + c]; }
+        if (n + q < N && column4 + c < K4) { v = load_w4(weight_row(n + q), column4 + c); }
         right[q * 16u + c] = v;
       }
       workgroupBarrier();

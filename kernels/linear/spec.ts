@@ -4,6 +4,8 @@
  * Variants have the bindings and parameters of the kernel they stand in for: `_tiled` is for hardware (the other one is
  * for processors); `forward_few` is for programs of a few rows, such as decoding.
  *
+ * Those that read w are written for f32; `withStorage` (kernels/weights) gives them for other storages.
+ *
  * Parameters SEG_* describe the modules of a stack (forward_io.wgsl); SEGMENTS is their number.
  */
 import { source, type WgslName } from '../source.ts';
@@ -24,19 +26,19 @@ const forwardBindings: readonly Binding[] = [
 
 export const linearForward: KernelSpec = {
   name: 'linear.forward',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'linear/forward_io', 'linear/forward'),
+  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'weights/f32', 'linear/forward_io', 'linear/forward'),
   bindings: forwardBindings,
 };
 
 export const linearForwardTiled: KernelSpec = {
   name: 'linear.forward_tiled',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/forward_io', 'linear/forward_tiled'),
+  wgsl: source(...SITE, 'linear/chunk', 'weights/f32', 'linear/forward_io', 'linear/forward_tiled'),
   bindings: forwardBindings,
 };
 
 export const linearForwardFew: KernelSpec = {
   name: 'linear.forward_few',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/forward_io', 'linear/forward_few'),
+  wgsl: source(...SITE, 'linear/chunk', 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
   bindings: forwardBindings,
 };
 
@@ -49,7 +51,7 @@ const inputGradBindings: readonly Binding[] = [
 
 export const linearInputGrad: KernelSpec = {
   name: 'linear.input_grad',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'linear/input_grad_io', 'linear/input_grad'),
+  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'weights/f32', 'linear/input_grad_io', 'linear/input_grad'),
   bindings: inputGradBindings,
 };
 
@@ -59,6 +61,7 @@ export const linearInputGradTiled: KernelSpec = {
     ...SITE,
     'linear/chunk',
     'linear/staged_rows',
+    'weights/f32',
     'linear/input_grad_io',
     'linear/input_grad_tiled',
   ),

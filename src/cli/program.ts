@@ -7,6 +7,7 @@ import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { compile } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
+import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
 import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
@@ -97,7 +98,12 @@ function compileInto(folder: string, program: Program, warnings: Diagnostic[], t
 export function shapeOf(program: Program) {
   const { path, baseDir, origin } = program.model;
   const folder = resolve(baseDir, path);
-  if (existsSync(folder)) return readConfig(folder);
+  if (existsSync(folder)) {
+    // Headers only; without weights a plan can still be compiled.
+    if (program.model.dtype !== 'auto' || !hasWeights(folder)) return readConfig(folder);
+    using checkpoint = openCheckpoint(folder);
+    return checkpoint.shape;
+  }
   throw fault('file-not-found', `there is no model folder \`${path}\``, origin.line > 0 ? { span: origin } : {});
 }
 

@@ -165,6 +165,9 @@ export class Checkpoint {
   }
 }
 
+/** Whether a folder has weights to open, whole or in shards. */
+export const hasWeights = (folder: string): boolean => hasFile(folder, SINGLE) || hasFile(folder, INDEX);
+
 /**
  * Opens a checkpoint folder and checks it as a whole. The caller closes it.
  * Faults: those of config.json and of safetensors files, `bad-checkpoint`, `missing-tensor`, `wrong-tensor-shape`,
@@ -182,7 +185,7 @@ export function openCheckpoint(folder: string): Checkpoint {
   try {
     const home = openWeights(folder, files);
     checkTensors(folder, shape, home);
-    return new Checkpoint(folder, shape, home, files, configBytes);
+    return new Checkpoint(folder, { ...shape, dtype: storedType(shape, home) }, home, files, configBytes);
   } catch (error) {
     for (const file of files.values()) file.close();
     throw error;
@@ -212,7 +215,7 @@ function openWeights(folder: string, files: Map<string, SafetensorsFile>): Map<s
     for (const name of file.tensors.keys()) home.set(name, file);
     return home;
   }
-  if (!hasFile(folder, INDEX)) {
+  if (!hasWeights(folder)) {
     throw fault('file-not-found', `${quote(folder)} has neither ${SINGLE} nor ${INDEX}`, {
       help: 'a checkpoint in another format (pytorch_model.bin, gguf) has to be converted to safetensors first',
     });
@@ -266,6 +269,14 @@ function readIndex(folder: string): Map<string, string> {
     result.set(name, shard);
   }
   return result;
+}
+
+/** The narrowest of f32, bf16 and f16 that holds every matrix as it is stored. */
+function storedType(shape: ModelShape, home: Map<string, SafetensorsFile>): NonNullable<ModelShape['dtype']> {
+  const matrices = [...expectedTensors(shape)].filter(([, size]) => size.length === 2);
+  const types = new Set(matrices.map(([name]) => home.get(name)!.tensor(name).dtype));
+  if (types.size > 1) return 'f32';
+  return types.has('BF16') ? 'bf16' : types.has('F16') ? 'f16' : 'f32';
 }
 
 function checkTensors(folder: string, shape: ModelShape, home: Map<string, SafetensorsFile>): void {

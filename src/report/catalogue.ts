@@ -67,6 +67,10 @@ export const FAULTS = {
     about: 'Weights contain NaN or infinity.',
     help: 'use an undamaged checkpoint; training would only spread these values',
   },
+  'weights-out-of-range': {
+    about: 'Weights do not fit the number type they are to be stored in: too large for it, or so small that they become zero.',
+    help: 'write `dtype: bf16` or `dtype: f32` in the `model` block',
+  },
   'bad-config': {
     about: 'config.json has a value that cannot be used.',
     help: 'compare it with the config.json published with the model',

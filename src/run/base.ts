@@ -26,7 +26,7 @@ export async function openBase(folder: string, phase: (name: string, allowSecond
   const tokenizer = openTokenizer(checkpoint.folder, plan.model.vocabulary);
   phase('opening the GPU');
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async name => checkpoint.readF32(name), { onPhase: p => phase(p, 600) });
+  const executor = await Executor.open(plan, files, opened, async (name, range) => checkpoint.readF32(name, range), { onPhase: p => phase(p, 600) });
   const close = () => {
     executor.close();
     opened.close();

@@ -5,11 +5,9 @@
 import { type Dispatch, evaluate, type Plan, type PlanBuffer, type SizeSymbol } from '../../compiler/plan/schema.ts';
 import { gpuFault, type OpenedDevice } from '../gpu/device.ts';
 import { fault } from '../report/fault.ts';
+import { type TensorSource, uploadWeights } from './upload-weights.ts';
 
 export type Symbols = Record<SizeSymbol, number>;
-
-/** Gives the executor the tensors of the base checkpoint, as f32 in row-major order. */
-export type TensorSource = (name: string) => Promise<Float32Array>;
 
 /** Fields of the uniform `frame`; sizes are taken from the symbols. */
 export interface Frame {
@@ -103,15 +101,8 @@ export class Executor {
   private async fill(index: number, buffer: PlanBuffer, tensors: TensorSource): Promise<void> {
     const content = buffer.content!;
     switch (content.kind) {
-      case 'weights': {
-        const data = new Float32Array(buffer.bytes / 4);
-        for (const { tensor, offset, rows, columns, ld } of content.parts) {
-          const values = await tensors(tensor);
-          if (values.length !== rows * columns) throw fault('wrong-tensor-shape', `\`${tensor}\` holds ${values.length} numbers where the plan expects ${rows}×${columns}`);
-          for (let r = 0; r < rows; r++) data.set(values.subarray(r * columns, (r + 1) * columns), offset + r * ld);
-        }
-        return this.device.queue.writeBuffer(this.buffers[index], 0, data);
-      }
+      case 'weights':
+        return uploadWeights(this.device, this.buffers[index], content, tensors);
       case 'words':
         return this.device.queue.writeBuffer(this.buffers[index], 0, Uint32Array.from(content.values));
       case 'groups':

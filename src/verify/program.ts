@@ -32,7 +32,7 @@ export function adapterBlock(adapter: Pick<AdapterBlock, 'rank' | 'alpha' | 'exp
 
 export function bareProgram(folder: string, adapters: AdapterBlock[], train: Partial<Program['train']>, length: number): Program {
   return {
-    file: 'reference.mos', model: { path: folder, baseDir: '.', dtype: 'f32', origin: NOWHERE }, adapters, evals: [],
+    file: 'reference.mos', model: { path: folder, baseDir: '.', dtype: 'auto', origin: NOWHERE }, adapters, evals: [],
     data: { paths: ['-'], baseDir: '.', format: 'auto', length, validation: 0, loss: 'all', origin: NOWHERE },
     train: {
       steps: 1, batch: 1, accumulate: 1, lr: 0, schedule: { kind: 'constant', warmup: 0, floor: 0 },

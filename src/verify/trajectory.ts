@@ -56,7 +56,7 @@ async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, ch
   if (!compiled) throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
   const { plan, files } = compiled;
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async name => checkpoint.readF32(name));
+  const executor = await Executor.open(plan, files, opened, async (name, range) => checkpoint.readF32(name, range));
   const comparison = new Comparison('train');
   try {
     const session = new Session(executor);

@@ -24,7 +24,7 @@ gpuTest('embedding.forward looks rows up, more columns than one workgroup covers
     const { out } = await runKernel(
       embeddingForward,
       { LD },
-      { ids, table, out: floats(tokens * LD) },
+      { ids, w: table, out: floats(tokens * LD) },
       { frame: { tokens }, workgroups: [Math.ceil(LD / 4 / 64), tokens] },
     );
     expect(Array.from(out)).toEqual(Array.from(referenceEmbedding({ LD }, ids, table)));
@@ -33,7 +33,7 @@ gpuTest('embedding.forward looks rows up, more columns than one workgroup covers
 
 gpuTest('rows beyond the current number stay untouched', async () => {
   const table = randomMatrix(2, 5, 4);
-  const buffers = { ids: Uint32Array.of(4, 0, 0), table, out: floats(12) };
+  const buffers = { ids: Uint32Array.of(4, 0, 0), w: table, out: floats(12) };
   const { out } = await runKernel(embeddingForward, { LD: 4 }, buffers, {
     frame: { tokens: 1 },
     workgroups: [1, 3],
