@@ -131,7 +131,11 @@ export const FAULTS = {
   },
   'gpu-lost': {
     about: 'The GPU went away: driver reset, removal, or a command that took too long.',
-    help: 'run the command again; training resumes from its last checkpoint',
+    help: 'run the command again; `mos train --resume` goes on from the last checkpoint',
+  },
+  'gpu-hung': {
+    about: 'The GPU did not finish a step in a time that is many times what the steps before it took.',
+    help: 'run the command again; `mos train --resume` goes on from the last checkpoint',
   },
   'gpu-broken': {
     about: 'A small test computation on the GPU gave a wrong result.',
@@ -145,6 +149,10 @@ export const FAULTS = {
   'batch-too-large': { about: 'A batch is beyond what one dispatch can cover.', help: 'use a smaller `batch` or `length`' },
   // training
   'not-finite-loss': { about: 'The loss or the gradient stayed NaN or infinite for several steps in a row.', help: 'lower the learning rate, or check the data' },
+  'not-finite-parameters': { about: 'Trained numbers became NaN or infinite. The last checkpoint was saved before that.', help: 'lower the learning rate' },
+  'resume-mismatch': { about: 'The checkpoint to go on from belongs to another program, other data or another base model.', help: 'restore what changed, or give `--force` to go on all the same; the result is then marked as not exact' },
+  'checkpoint-damaged': { about: 'No checkpoint of a run is whole. Nothing was deleted.', help: 'restore the folder from a copy, or train from the start without `--resume`' },
+  'folder-in-use': { about: 'Another process is training into the same folder.', help: 'wait until it ends, or give another folder with `--out`' },
   'no-training': { about: 'The program or plan says nothing to train on.', help: 'add a `data` block, or give `--data FILE`' },
   'prompt-too-long': { about: 'A prompt and the tokens to be generated do not fit the context the plan was compiled for.', help: 'shorten the prompt, lower `max_tokens`, or raise `length` and compile again' },
   'no-evaluation': { about: 'The program or plan has no `eval` block.', help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`' },
@@ -152,11 +160,11 @@ export const FAULTS = {
   // worker process
   'worker-hung': {
     about: 'The process that does the GPU work gave no sign of life for too long and was stopped.',
-    help: 'run the command again; training resumes from its last checkpoint',
+    help: 'run the command again; `mos train --resume` goes on from the last checkpoint',
   },
   'worker-died': {
     about: 'The process that does the GPU work ended unexpectedly.',
-    help: 'run the command again; training resumes from its last checkpoint',
+    help: 'run the command again; `mos train --resume` goes on from the last checkpoint',
   },
 } as const satisfies Record<string, { about: string; help: string }>;
 
