@@ -68,10 +68,15 @@ export interface PlanOnDisk {
   out: string;
 }
 
+/** Where results of runs with `target` go. */
+export const outFolder = (target: string, values: ProgramValues): string => values.out ?? join('runs', nameOf(target));
+
+const nameOf = (target: string): string => basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
+
 /** Compiles a file into `OUT/NAME.mosplan`, or reads the plan folder it is given. */
 export function planFor(target: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): PlanOnDisk {
-  const name = basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
-  const out = values.out ?? join('runs', name);
+  const name = nameOf(target);
+  const out = outFolder(target, values);
   if (isPlanFolder(target)) {
     const given = (['model', 'data', 'batch', 'lr', 'seed'] as const).find(option => values[option] !== undefined);
     if (given) throw fault('bad-argument', `\`--${given}\` changes the program, but \`${target}\` is compiled already`, { help: 'give the `.mos` file instead' });
@@ -101,7 +106,8 @@ export function shapeOf(program: Program) {
   if (existsSync(folder)) {
     // Headers only; without weights a plan can still be compiled.
     if (program.model.dtype !== 'auto' || !hasWeights(folder)) return readConfig(folder);
-    using checkpoint = openCheckpoint(folder);
+    const checkpoint = openCheckpoint(folder);
+    checkpoint.close();
     return checkpoint.shape;
   }
   throw fault('file-not-found', `there is no model folder \`${path}\``, origin.line > 0 ? { span: origin } : {});

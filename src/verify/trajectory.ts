@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { compile } from '../../compiler/index.ts';
 import { pack } from '../data/batches.ts';
+import type { Program } from '../../dsl/program.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { openDevice } from '../gpu/device.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
@@ -38,7 +39,24 @@ export async function verifyTrajectory(folder: string, models: string): Promise<
   }
 }
 
-async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, checkpoint: Checkpoint): Promise<Row[]> {
+/** A reference training on disk: its program, its batches, and its initial adapter tensors. The caller closes it. */
+export function openTrajectory(folder: string, models: string) {
+  const index = indexSchema.parse(readJson(join(folder, 'index.json')));
+  const file = openSafetensors(join(folder, 'trajectory.safetensors'));
+  const checkpoint = openCheckpoint(join(models, index.base));
+  const close = () => {
+    file.close();
+    checkpoint.close();
+  };
+  const start = (plan: Plan) => {
+    const flat = new Float32Array(parameterFloats(plan));
+    for (const p of plan.parameters) insert(flat, p, file.readF64(`initial.${p.name}`));
+    return flat;
+  };
+  return { steps: index.steps, program: programOf(index, file, checkpoint), checkpoint, batch: (step: number) => pack(rowsOf(file, step)), start, close };
+}
+
+function programOf(index: z.infer<typeof indexSchema>, file: SafetensorsFile, checkpoint: Checkpoint): Program {
   const { rank, alpha, optimizer } = index;
   const adapters = index.adapters.map(a =>
     adapterBlock({
@@ -47,11 +65,15 @@ async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, ch
     }),
   );
   const longest = Math.max(...Array.from({ length: index.steps }, (_, i) => file.tensor(`batch.${i}.input_ids`).shape[1]));
-  const program = bareProgram(checkpoint.folder, adapters, {
+  return bareProgram(checkpoint.folder, adapters, {
     steps: index.steps, batch: index.batch, lr: optimizer.lr, clip: index.clip_global_norm,
     optimizer: { kind: 'adamw', beta1: optimizer.betas[0], beta2: optimizer.betas[1], eps: optimizer.eps, weightDecay: optimizer.weight_decay },
     curvature: { kind: 'adam', lr: index.curvature_lr },
   }, longest);
+}
+
+async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, checkpoint: Checkpoint): Promise<Row[]> {
+  const program = programOf(index, file, checkpoint);
   const { compiled, diagnostics } = compile(program, checkpoint.shape);
   if (!compiled) throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
   const { plan, files } = compiled;
