@@ -10,6 +10,7 @@ import { gather, Names } from './names.ts';
 import { folderOf } from './paths.ts';
 import type { Program } from './program.ts';
 import { Source } from './source.ts';
+import { expandSweeps, type Variant } from './sweep.ts';
 import { readSyntax } from './syntax.ts';
 
 export type { Needs, Overrides } from './check.ts';
@@ -20,7 +21,10 @@ export { renderGithub } from './diagnostics/render-github.ts';
 export { renderJson } from './diagnostics/render-json.ts';
 export { printable, renderText, type Sources } from './diagnostics/render-text.ts';
 export { helpFor, oneOf, suggest } from './diagnostics/suggest.ts';
+export { type Formatted, format } from './format.ts';
 export type * from './program.ts';
+export { MAX_VARIANTS, type Setting, type Variant } from './sweep.ts';
+export { matchesVariant } from './sweep-names.ts';
 export { isKind, KIND, type Kind, type KindName, kindNames } from './vocabulary/kinds.ts';
 export { type Field, type Fields, type Shape, schemaOf } from './vocabulary/shape.ts';
 
@@ -36,6 +40,8 @@ export interface CheckOptions {
 export interface Checked {
   /** Present exactly when no diagnostic is an error. With `needs.model: false`, a model not given has the path ''. */
   program?: Program;
+  /** Present exactly when `program` is and the file has a `sweep`; `program` is then the file without it. */
+  variants?: Variant[];
   /** In the order of the text; warnings and notes too. */
   diagnostics: Diagnostic[];
   /** Every text read, by path, for the renderers. */
@@ -55,8 +61,15 @@ export function check(file: string, text: string, options: CheckOptions = {}): C
     { readFile: options.readFile, root: options.root ?? folderOf(file), sources },
     report,
   );
-  const program = checkBlocks(file, blocks, names, report, options.overrides ?? {}, options.needs ?? {});
+  const { overrides = {}, needs = {} } = options;
+  const program = checkBlocks(file, blocks, names, report, overrides, needs);
+  const swept = blocks.some(({ keyword }) => keyword.text === 'sweep');
+  const variants = swept
+    ? expandSweeps(blocks, names, sources, report, (changed, told) =>
+        checkBlocks(file, changed, names, told, overrides, needs),
+      )
+    : undefined;
   if (!report.failed) names.reportUnused(file);
   const diagnostics = settle(report.list, tree, file);
-  return { ...(!report.failed && { program }), diagnostics, sources };
+  return { ...(!report.failed && { program, ...(variants && { variants }) }), diagnostics, sources };
 }

@@ -240,8 +240,8 @@ export const meaningEntries = entries({
   'not-yet': {
     severity: 'error',
     about:
-      'The language knows the word and this version does not carry it out: `space`, `sweep` and `export`.',
-    wrong: 'sweep < seed: [1, 2, 3] >',
+      'The language knows the word and this version does not carry it out: `space` and `export`.',
+    wrong: 'export "out" < >',
     right: 'train < seed: 1 >',
   },
 });

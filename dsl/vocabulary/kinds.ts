@@ -75,10 +75,9 @@ export const KIND = {
   },
   sweep: {
     ...plain,
-    doc: 'A product of settings, each its own run.',
-    example: 'sweep < seed: [1, 2, 3] >',
+    doc: 'Lists of values for fields of other blocks. Every combination is a program of its own.',
+    example: 'sweep < experts: subsets(hyperbolic, sphere, euclid); seed: [1, 2, 3] >',
     label: true,
-    status: 'later',
     fields: {},
   },
 } satisfies Record<string, Kind>;
