@@ -11,6 +11,9 @@ export function inputGroups(layer: LayerShape): LinearShape[][] {
   return [[layer.q, layer.k, layer.v], [layer.o], [layer.gate, layer.up], [layer.down]];
 }
 
+/** What the statistics of one adapter have room for (kernels/routing/stats.wgsl). */
+const MAX_EXPERTS = 16;
+
 export interface Selection {
   /** Names of adapters in the order of their first block: index = slot. */
   slots: string[];
@@ -43,6 +46,9 @@ export function select(program: Program, shape: ModelShape): Selection {
         related: [{ span: other.block.origin, message: 'the first one' }],
       }));
       return;
+    }
+    if (block.experts.length > MAX_EXPERTS && !diagnostics.some(d => d.code === 'too-many-experts' && d.span === block.origin)) {
+      diagnostics.push(problem('too-many-experts', `${block.experts.length} experts in one adapter`, block.origin));
     }
     for (const { rank, origin } of block.experts) {
       const most = Math.min(linear.in, linear.out);
@@ -89,22 +95,40 @@ type Target = AdapterBlock['targets'][number];
 function matchesTarget(target: Target, path: string): boolean {
   if (target.kind === 'all-linear') return true;
   if (target.kind === 'suffix') return path === target.text || path.endsWith(`.${target.text}`);
-  return new RegExp(`^(.*\\.)?${globSource(target.text)}$`).test(path);
+  const starts = [0, ...[...path].flatMap((c, i) => (c === '.' ? [i + 1] : []))];
+  return endsOf(parseGlob(target.text), path, new Set(starts)).has(path.length);
 }
 
-/** `*` any text, `?` one character, `{a,b}` either; everything else is itself. */
-function globSource(glob: string): string {
-  return [...glob].reduce(
-    ({ out, depth }, c) => {
-      if (c === '*') return { out: `${out}.*`, depth };
-      if (c === '?') return { out: `${out}.`, depth };
-      if (c === '{') return { out: `${out}(?:`, depth: depth + 1 };
-      if (c === '}') return { out: `${out})`, depth: depth - 1 };
-      if (c === ',' && depth > 0) return { out: `${out}|`, depth };
-      return { out: out + c.replace(/[.+^$()|[\]\\]/g, '\\$&'), depth };
-    },
-    { out: '', depth: 0 },
-  ).out;
+/** `*` any text, `?` one character, any other character itself; a list of alternatives for `{a,b}`. */
+type Piece = string | Piece[][];
+
+function parseGlob(glob: string): Piece[] {
+  const open: Piece[][][] = [[[]]];
+  for (const c of glob) {
+    const alternatives = open.at(-1)!;
+    if (c === '{') open.push([[]]);
+    else if (c === '}' && open.length > 1) open.at(-2)!.at(-1)!.push(open.pop()!);
+    else if (c === ',' && open.length > 1) alternatives.push([]);
+    else alternatives.at(-1)!.push(c);
+  }
+  return open[0][0];
+}
+
+/** Where in `path` the pieces can end, beginning at any of `starts`: all ways at once, so that no glob takes long. */
+function endsOf(pieces: Piece[], path: string, starts: Set<number>): Set<number> {
+  let at = starts;
+  for (const piece of pieces) {
+    if (typeof piece !== 'string') {
+      const from = at;
+      at = new Set(piece.flatMap(alternative => [...endsOf(alternative, path, from)]));
+    } else if (piece === '*') {
+      const first = Math.min(...at);
+      at = new Set(Array.from({ length: path.length + 1 }, (_, i) => i).filter(i => i >= first));
+    } else {
+      at = new Set([...at].filter(i => i < path.length && (piece === '?' || path[i] === piece)).map(i => i + 1));
+    }
+  }
+  return at;
 }
 
 /** Did you mean: the last component of a path that is spelt almost like the target. */
