@@ -16,9 +16,14 @@ export function parts(node: CstNode): Part[] {
     .map(({ part }) => part);
 }
 
+/** Asked for again at every level of the tree, so found once. */
+const starts = new WeakMap<CstNode, number>();
+
 /** Offset of the first character; -1 for a node without any. A token the parser made up has no offset (NaN). */
 export function startOf(part: Part): number {
   if (isToken(part)) return part.startOffset >= 0 ? part.startOffset : -1;
+  const known = starts.get(part);
+  if (known !== undefined) return known;
   let first = -1;
   for (const children of Object.values(part.children)) {
     for (const child of children) {
@@ -26,6 +31,7 @@ export function startOf(part: Part): number {
       if (start >= 0 && (first < 0 || start < first)) first = start;
     }
   }
+  starts.set(part, first);
   return first;
 }
 

@@ -22,6 +22,7 @@ export { renderJson } from './diagnostics/render-json.ts';
 export { printable, renderText, type Sources } from './diagnostics/render-text.ts';
 export { helpFor, oneOf, suggest } from './diagnostics/suggest.ts';
 export { type Formatted, format } from './format.ts';
+export { meaningOf } from './meaning.ts';
 export type * from './program.ts';
 export { MAX_VARIANTS, type Setting, type Variant } from './sweep.ts';
 export { matchesVariant } from './sweep-names.ts';
