@@ -7,6 +7,7 @@ import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
 import type { Draft, Source } from './graph.ts';
 import { Lowering, type Mode, type Sizes } from './lower.ts';
+import { logitColumns } from './operations/head.ts';
 import { ParameterSpace } from './parameters.ts';
 import { sha256 } from './plan/hash.ts';
 import type { ModelShape } from './plan/model.ts';
@@ -20,6 +21,8 @@ import { Store } from './store.ts';
 export interface CompileOptions {
   /** Adds a program `logits` that leaves the logits of every target behind (verification). */
   logits?: boolean;
+  /** Largest matrix of logits that training keeps at a time, in bytes (tests). Default: what one binding can hold. */
+  logitsBytes?: number;
   /** How a path of the program, relative to `baseDir`, is written into the plan. Default: as it stands. */
   pathOf?: (path: string, baseDir: string) => string;
 }
@@ -75,14 +78,14 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
     sources: { program: sha256(JSON.stringify(program)), model: sha256(JSON.stringify(shape)) },
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
     symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
-    context: sizes.context,
+    context: sizes.context, generation: { rows: sizes.generateRows, columns: logitColumns(shape.vocabulary) },
     model: { path: pathOf(program.model.path, program.model.baseDir), family: shape.family, vocabulary: shape.vocabulary },
     slots: selection.slots,
     ...tables, origins,
     groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
     sites: siteTable(lowering.stacks, path => layers.get(path)!, s => origins.push(s) - 1),
-    training: training(program),
-    ...(program.data ? { data: { ...datasetOf(program.data), paths: pathsOf(program.data) } } : {}),
+    training: training(program, lengthOf(program, shape)),
+    ...(program.data ? { data: { ...datasetOf(program.data), length: lengthOf(program, shape), paths: pathsOf(program.data) } } : {}),
     evals: program.evals.map(block => {
       const { name, format, metric, maxTokens, batch, limit } = block;
       return { name, paths: pathsOf(block), format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }) };
@@ -91,23 +94,29 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   return { compiled: { plan, files }, diagnostics: selection.diagnostics };
 }
 
+/** Tokens of the longest sample that is trained on: what is asked for, but not more than the model can see. */
+function lengthOf({ data }: Program, shape: ModelShape): number {
+  return Math.min(data?.length ?? 512, shape.maxPositions);
+}
+
 function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): Sizes {
-  const length = Math.min(program.data?.length ?? 512, shape.maxPositions);
+  const length = lengthOf(program, shape);
   const { batch } = program.train;
   const generateRows = Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch);
   const longest = Math.max(...program.evals.map(e => e.maxTokens), DEFAULT_GENERATE.maxTokens);
   const context = Math.min(length + longest, shape.maxPositions);
   const tokens = batch * length;
-  return { tokens, rows: batch, generateRows, context, logitRows: options.logits ? Math.max(tokens, generateRows) : generateRows };
+  const logitRows = options.logits ? Math.max(tokens, generateRows) : generateRows;
+  return { tokens, rows: batch, generateRows, context, logitRows, ...(options.logitsBytes ? { logitsBytes: options.logitsBytes } : {}) };
 }
 
-function training({ train, data }: Program): Plan['training'] {
+function training({ train }: Program, length: number): Plan['training'] {
   const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery, patience, checkpointEvery } = train;
-  return { steps, batch, accumulate, length: data?.length ?? 512, schedule, seed, logEvery, validateEvery, patience, checkpointEvery };
+  return { steps, batch, accumulate, length, schedule, seed, logEvery, validateEvery, patience, checkpointEvery };
 }
 
-function datasetOf({ format, length, validation, loss }: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths'> {
-  return { format, length, validation, loss };
+function datasetOf({ format, validation, loss }: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths' | 'length'> {
+  return { format, validation, loss };
 }
 
 const pick = ({ file, line, column }: Program['model']['origin']) => ({ file, line, column });

@@ -35,6 +35,8 @@ export interface Sizes {
   context: number;
   /** Rows of logits that can be read back at a time. */
   logitRows: number;
+  /** Largest matrix of logits in training. */
+  logitsBytes?: number;
 }
 
 export type Mode = 'train' | 'evaluate' | 'logits' | 'prefill' | 'decode';
@@ -221,7 +223,7 @@ export class Lowering {
     const head: Weight = { ...headTable, rows: shape.vocabulary, n: logitColumns(shape.vocabulary) };
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
-      const loss = crossEntropy(graph, final, head, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source);
+      const loss = crossEntropy(graph, final, head, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source, this.sizes.logitsBytes);
       return { graph, loss: { ...loss, input: final } };
     }
     const logits = store.declare('logits', 'output', this.sizes.logitRows * head.n * WORD);

@@ -17,10 +17,11 @@ export interface Loss {
 /** Mean cross-entropy of x·Wᵀ against `labels`, added to `metrics[index]`. x: one row per target. */
 export function crossEntropy(
   graph: Graph, x: Value, weight: Weight, places: { labels: Place; metrics: Place; index: number }, training: boolean, source: Source,
+  logitsBytes = CHUNK_BYTES,
 ): Loss {
   const { rows } = x;
   const ld = weight.n;
-  const chunkRows = Math.min(rows.max, Math.max(64, Math.floor(CHUNK_BYTES / (4 * ld) / 64) * 64));
+  const chunkRows = Math.min(rows.max, Math.max(64, Math.floor(logitsBytes / (4 * ld) / 64) * 64));
   const loss = matrix('loss', rows, 1, 1);
   const gradient = matrix('d head', rows, x.width, x.ld);
   const chunk = (start: number): Draft[] => {

@@ -200,6 +200,8 @@ export const planSchema = z.strictObject({
   symbols: z.strictObject({ tokens: positive, targets: positive, rows: positive }),
   /** Longest sequence a generation cache holds. */
   context: count,
+  /** Sequences generated together, and floats between rows of `logits`; absent for an adapter alone. */
+  generation: z.strictObject({ rows: positive, columns: positive }).optional(),
   /** Folder of the base checkpoint as given, absent for an adapter alone. */
   model: z.strictObject({ path: z.string(), family: z.string(), vocabulary: positive }).optional(),
   slots: z.array(name),

@@ -39,7 +39,7 @@ interface Row {
 
 /** Largest number of prompts `generate` takes at a time. */
 export function generationRows(executor: Executor): number {
-  return executor.plan.buffers.find(b => b.name === 'next')!.bytes / 4;
+  return executor.plan.generation?.rows ?? 0;
 }
 
 /** Prepares the state that depends on the parameters; call after they change. */
@@ -51,6 +51,8 @@ export async function refresh(executor: Executor): Promise<void> {
 export async function generate(executor: Executor, prompts: readonly ArrayLike<number>[], options: GenerateOptions): Promise<number[][]> {
   const { context } = executor.plan;
   const { maxTokens, eos } = options;
+  if (prompts.length > generationRows(executor)) throw new Error(`bug: ${prompts.length} prompts at a time, beyond the plan's ${generationRows(executor)}`);
+  if (prompts.length === 0 || maxTokens < 1) return prompts.map(() => []);
   const longest = Math.max(...prompts.map(p => p.length));
   if (longest + maxTokens > context) {
     throw fault('prompt-too-long', `a prompt of ${longest} tokens and ${maxTokens} new ones exceed the context of ${context} tokens`);
@@ -114,7 +116,7 @@ async function run(executor: Executor, program: 'prefill' | 'decode', step: Step
     return [...new Uint32Array(next.buffer)];
   }
   const { vocabulary } = executor.plan.model!;
-  const ld = executor.plan.buffers.find(b => b.name === 'logits')!.bytes / 4 / generationRows(executor);
+  const ld = executor.plan.generation!.columns;
   const logits = await executor.read('logits', last.length * ld);
   return last.map((_, i) => sample(logits.subarray(i * ld, i * ld + vocabulary), sampling, uniformStream(sampling.seed, `row ${rows[i]}`)(count)));
 }

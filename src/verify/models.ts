@@ -45,7 +45,7 @@ async function verifyModel(name: string, folder: string): Promise<Row[]> {
       writeBatch(executor, all);
       await executor.run(['logits'], symbolsOf(all), EVALUATION);
       const { vocabulary } = checkpoint.shape;
-      const ld = plan.buffers.find(b => b.name === 'logits')!.bytes / 4 / (batch * length);
+      const ld = plan.generation!.columns;
       const logits = await executor.read('logits', batch * length * ld);
       const cropped = Float32Array.from({ length: batch * length * vocabulary }, (_, i) => logits[Math.floor(i / vocabulary) * ld + (i % vocabulary)]);
       const comparison = new Comparison(name);
