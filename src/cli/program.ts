@@ -6,13 +6,19 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { compile } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
-import { check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
+import { type Checked, check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
 import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
 import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
 import { numberOption, type Options } from './command.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Options for files with a `sweep`. */
+export const SWEEP_OPTIONS = {
+  only: { type: 'string', value: 'PATTERN', multiple: true, about: 'of a sweep, the variants that match: `seed=2`, `experts=*sphere*,lr=1e-3`' },
+  'dry-run': { type: 'boolean', about: 'list the variants of a sweep and do nothing' },
+} as const satisfies Options;
 
 /** Options that stand in for lines of the file. */
 export const PROGRAM_OPTIONS = {
@@ -53,12 +59,12 @@ function readText(path: string): string | undefined {
 }
 
 /** Reads and checks a file. Shows warnings; returns no program when there are errors, which are in `diagnostics`. */
-export function checkFile(file: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): { program?: Program; diagnostics: Diagnostic[] } {
+export function checkFile(file: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): Omit<Checked, 'sources'> {
   const text = readText(file);
   if (text === undefined) throw fault('file-not-found', `there is no file \`${file}\``);
-  const { program, diagnostics, sources } = check(file, text, { readFile: readText, overrides: overridesOf(values), needs });
+  const { sources, ...checked } = check(file, text, { readFile: readText, overrides: overridesOf(values), needs });
   for (const [path, source] of sources) terminal.sources.set(path, source);
-  return { ...(program ? { program } : {}), diagnostics };
+  return checked;
 }
 
 export interface PlanOnDisk {
@@ -71,7 +77,7 @@ export interface PlanOnDisk {
 /** Where results of runs with `target` go. */
 export const outFolder = (target: string, values: ProgramValues): string => values.out ?? join('runs', nameOf(target));
 
-const nameOf = (target: string): string => basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
+export const nameOf = (target: string): string => basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
 
 /** Compiles a file into `OUT/NAME.mosplan`, or reads the plan folder it is given. */
 export function planFor(target: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): PlanOnDisk {
@@ -85,12 +91,13 @@ export function planFor(target: string, values: ProgramValues, terminal: Termina
   if (existsSync(target) && statSync(target).isDirectory()) throw fault('file-not-found', `\`${target}\` is a folder without a plan.json`);
   const checked = checkFile(target, values, terminal, needs);
   if (!checked.program) throw new Fault(checked.diagnostics);
+  if (checked.variants) throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
   const folder = join(out, `${name}.mosplan`);
   const plan = compileInto(folder, checked.program, checked.diagnostics, terminal);
   return { plan, folder, out };
 }
 
-function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal): Plan {
+export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal): Plan {
   const shape = shapeOf(program);
   const { compiled, diagnostics } = compile(program, shape, { pathOf: (path, base) => fromFolder(folder, path, base) });
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);

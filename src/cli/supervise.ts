@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Diagnostic } from '../../dsl/diagnostics/diagnostic.ts';
 import { childEnvironment } from '../host/environment.ts';
 import { type Fault, fault } from '../report/fault.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
@@ -19,6 +20,8 @@ export interface Handlers {
   event?(name: string, data: unknown): void;
   progress?(message: Extract<FromWorker, { kind: 'progress' }>['progress']): void;
   log?(text: string, level: 'info' | 'warning'): void;
+  /** Sees what ended the task before it is shown, unless the user asked to stop. True: it is not shown. */
+  failed?(diagnostics: readonly Diagnostic[]): boolean;
   /** What libraries print in the worker; by default kept, and shown only when the worker dies. */
   output?(text: string): void;
 }
@@ -131,7 +134,7 @@ class Supervisor {
         terminal.diagnostics(message.diagnostics);
         break;
       case 'fault':
-        terminal.diagnostics(message.diagnostics);
+        this.#show(message.diagnostics);
         this.#settle(EXIT.user);
         break;
       case 'bug':
@@ -153,8 +156,13 @@ class Supervisor {
   }
 
   #fail(found: Fault): void {
-    this.#handlers.terminal.diagnostics(found.diagnostics);
+    this.#show(found.diagnostics);
     this.#code = EXIT.user;
+  }
+
+  #show(diagnostics: readonly Diagnostic[]): void {
+    if (!this.#stoppedBy && this.#handlers.failed?.(diagnostics)) return;
+    this.#handlers.terminal.diagnostics(diagnostics);
   }
 
   #tick(): void {

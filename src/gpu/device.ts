@@ -25,6 +25,8 @@ export interface OpenedDevice {
   software: boolean;
   /** The first uncaught error or loss, if any; results after it mean nothing. */
   failure(): Fault | undefined;
+  /** Resolves once a loss that has happened is known to `failure`: it is told a moment after the calls that fail by it. */
+  settled(): Promise<void>;
   /** Throws that failure. */
   check(): void;
   /** Destroys the device; its loss is then no fault. */
@@ -121,7 +123,9 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     });
   }
 
-  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
+  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits }).catch((error: unknown) => {
+    throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
+  });
   const opened = watch(device, adapter, info, software, options.onFault);
   await selfTest(opened);
   return opened;
@@ -204,6 +208,7 @@ function watch(
     info,
     software,
     failure: () => failure,
+    settled: () => new Promise(resolve => setTimeout(resolve, 0)),
     check() {
       if (failure) throw failure;
     },
@@ -225,7 +230,7 @@ export function gpuFault(error: GPUError, doing?: string): Fault {
 }
 
 /** Doubles 64 numbers, so that a device which computes nothing (a null back end, a broken driver) is found out at once. */
-async function selfTest({ device, info, check }: OpenedDevice): Promise<void> {
+async function selfTest({ device, info, check, settled }: OpenedDevice): Promise<void> {
   const count = 64;
   const code = `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
 @compute @workgroup_size(${count}) fn main(@builtin(local_invocation_index) i: u32) { x[i] = x[i] * 2.0 + 1.0; }`;
@@ -260,7 +265,10 @@ async function selfTest({ device, info, check }: OpenedDevice): Promise<void> {
     pass.end();
     encoder.copyBufferToBuffer(data, 0, back, 0, count * 4);
     device.queue.submit([encoder.finish()]);
-    await back.mapAsync(GPUMapMode.READ).catch((error: unknown) => {
+    await back.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
+      // `requestDevice` may give a device that is lost already.
+      await settled();
+      check();
       throw broken(oneLine(error));
     });
     const wrong = new Float32Array(back.getMappedRange()).findIndex((value, i) => value !== 2 * i + 1);

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { ModelShape } from '../../compiler/plan/model.ts';
 import { fault } from '../report/fault.ts';
 import { parseConfig } from './config.ts';
@@ -71,6 +72,7 @@ export class Checkpoint {
   private readonly home: Map<string, SafetensorsFile>;
   private readonly files: Map<string, SafetensorsFile>;
   private readonly configBytes: Uint8Array;
+  private sum = 0;
 
   /** Use `openCheckpoint`. */
   constructor(
@@ -107,6 +109,7 @@ export class Checkpoint {
    */
   readF32(name: string, range?: ElementRange): Float32Array {
     const values = this.fileOf(name).readF32(name, range);
+    this.sum = crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), this.sum);
     const { nan, infinite } = checkFinite(values);
     if (nan + infinite > 0) {
       throw fault(
@@ -116,6 +119,11 @@ export class Checkpoint {
       );
     }
     return values;
+  }
+
+  /** A checksum of all values that `readF32` has given so far, in that order: free, as they had to be read anyway. */
+  readSum(): string {
+    return this.sum.toString(16).padStart(8, '0');
   }
 
   /** sha256 (hex) over config.json, file names, sizes and headers: cheap, and changes whenever the layout does. */

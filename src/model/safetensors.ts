@@ -3,9 +3,8 @@
  * bytes depend on nothing but the content. Numbers are little-endian in the file and on every machine WebGPU runs on.
  */
 
-import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, lstatSync } from 'node:fs';
+import { type Files, realFiles, replaceFile } from '../host/files.ts';
 import { fault } from '../report/fault.ts';
 import { isSystemError, openForReading, quote, readFully } from './files.ts';
 import {
@@ -255,8 +254,14 @@ export interface TensorData {
   data: Uint8Array | Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
 }
 
-/** Header and order of the data: widest elements first (so that all are aligned), then by name in code units. */
-function layOut(tensors: ReadonlyMap<string, TensorData>, metadata: Record<string, string>) {
+/**
+ * The bytes of a file, in pieces; equal content gives equal bytes. Order of the data: widest elements first (so that all
+ * are aligned), then by name in code units.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Record<string, string> = {},
+): Uint8Array[] {
   const ordered = [...tensors].sort(
     ([a, x], [b, y]) => DTYPE_BYTES[y.dtype] - DTYPE_BYTES[x.dtype] || (a < b ? -1 : a > b ? 1 : 0),
   );
@@ -285,7 +290,10 @@ function layOut(tensors: ReadonlyMap<string, TensorData>, metadata: Record<strin
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(32);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
-  return { header, blocks: ordered.map(([, { data }]) => data) };
+  return [
+    header,
+    ...ordered.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ];
 }
 
 /**
@@ -296,48 +304,17 @@ export function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Record<string, string> = {},
+  files: Files = realFiles,
 ): void {
-  const { header, blocks } = layOut(tensors, metadata);
   const existing = lstatSync(path, { throwIfNoEntry: false });
   if (existing && !existing.isFile()) {
     throw fault('unsafe-path', `${quote(path)} is a link or a folder; it is not written through`);
   }
-  const temporary = join(dirname(path), `.${basename(path)}.tmp-${randomBytes(6).toString('hex')}`);
-  let handle: number | undefined;
+  const parts = encodeSafetensors(tensors, metadata);
   try {
-    handle = openSync(temporary, 'wx', 0o600);
-    for (const block of [header, ...blocks]) {
-      writeFully(handle, new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
-    }
-    fsyncSync(handle);
-    closeSync(handle);
-    handle = undefined;
-    renameSync(temporary, path);
-    syncFolder(dirname(path));
+    replaceFile(files, path, parts);
   } catch (error) {
-    if (handle !== undefined) closeSync(handle);
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // It was never made, or has been renamed already.
-    }
     if (!isSystemError(error)) throw error;
     throw fault('unwritable-file', `${quote(path)} cannot be written (${error.code})`);
-  }
-}
-
-function writeFully(handle: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(handle, bytes, done, Math.min(bytes.length - done, 2 ** 30));
-  }
-}
-
-/** A rename is only durable once the folder itself is on disk. */
-function syncFolder(folder: string): void {
-  const handle = openSync(folder === '' ? '.' : folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }

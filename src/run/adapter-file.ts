@@ -2,9 +2,9 @@
  * Adapter files: `adapter.safetensors` (the trained tensors under their module's names) and `adapter_config.json`,
  * which says everything needed to use them again: spaces, maps, ranks, scales, routers, and what they were trained on.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Plan } from '../../compiler/plan/schema.ts';
+import { type Files, realFiles, replaceFile, systemCode } from '../host/files.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../model/safetensors.ts';
 import { fault } from '../report/fault.ts';
 import { extract, insert, parameterFloats, shapeOf } from './parameters.ts';
@@ -21,20 +21,45 @@ export interface AdapterOrigin {
   /** Hash of the training files. */
   data: string;
   seed: number;
+  /** Whether training again the same way gives the same bytes; `inexact` says why not. */
+  exact: boolean;
+  inexact?: string[];
 }
 
-export function saveAdapter(folder: string, plan: Plan, flat: Float32Array, origin: AdapterOrigin): void {
-  mkdirSync(folder, { recursive: true });
-  const tensors = new Map<string, TensorData>(plan.parameters.map(p => [p.name, { dtype: 'F32', shape: shapeOf(p), data: extract(flat, p) }]));
-  writeSafetensors(join(folder, TENSORS), tensors, { format: FORMAT });
+export function saveAdapter(
+  folder: string,
+  plan: Plan,
+  flat: Float32Array,
+  origin: AdapterOrigin,
+  files: Files = realFiles,
+): void {
+  const tensors = new Map<string, TensorData>(
+    plan.parameters.map(p => [p.name, { dtype: 'F32', shape: shapeOf(p), data: extract(flat, p) }]),
+  );
   const { model, sources, slots, sites, training, data } = plan;
   const config = {
-    format: FORMAT, version: 0, base_model: model?.path, ...sources, adapters: slots,
+    format: FORMAT,
+    version: 0,
+    base_model: model?.path,
+    ...sources,
+    adapters: slots,
     /** hyperbolic and sphere store log c, kappa stores κ; see `stored` of each expert. */
     sites: sites.map(({ origin: _, ...site }) => site),
-    training, data, trained: origin,
+    training,
+    data,
+    trained: origin,
   };
-  writeFileSync(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+  try {
+    files.makeFolder(folder);
+    writeSafetensors(join(folder, TENSORS), tensors, { format: FORMAT }, files);
+    replaceFile(files, join(folder, CONFIG), [
+      new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`),
+    ]);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    throw fault('unwritable-file', `the adapter cannot be written to \`${folder}\` (${code})`);
+  }
 }
 
 /** Parameters of a plan from an adapter folder. Every tensor must be there with its shape, and nothing else. */
@@ -43,11 +68,13 @@ export function loadAdapter(folder: string, plan: Plan): Float32Array {
   try {
     const flat = new Float32Array(parameterFloats(plan));
     for (const p of plan.parameters) {
-      if (!file.tensors.has(p.name)) throw fault('adapter-mismatch', `\`${folder}\` has no tensor \`${p.name}\``);
+      if (!file.tensors.has(p.name))
+        throw fault('adapter-mismatch', `\`${folder}\` has no tensor \`${p.name}\``);
       insert(flat, p, file.readF32(p.name));
     }
     const unknown = [...file.tensors.keys()].find(name => !plan.parameters.some(p => p.name === name));
-    if (unknown) throw fault('adapter-mismatch', `the plan has no place for tensor \`${unknown}\` of \`${folder}\``);
+    if (unknown)
+      throw fault('adapter-mismatch', `the plan has no place for tensor \`${unknown}\` of \`${folder}\``);
     return flat;
   } finally {
     file.close();

@@ -17,22 +17,45 @@ export interface Base {
   close: () => void;
 }
 
+export interface BaseOptions {
+  /** Opens the device; tests put themselves in between. */
+  openDevice?: typeof openDevice;
+}
+
 /** `folder`: a plan folder. Paths in a plan are relative to it. */
-export async function openBase(folder: string, phase: (name: string, allowSeconds?: number) => void): Promise<Base> {
+export async function openBase(
+  folder: string,
+  phase: (name: string, allowSeconds?: number) => void,
+  options: BaseOptions = {},
+): Promise<Base> {
   phase('reading the plan');
   const { plan, files } = readPlan(folder);
   if (!plan.model) throw new Error('bug: this plan has no base model');
   const checkpoint = openCheckpoint(inPlan(folder, plan.model.path));
-  const tokenizer = openTokenizer(checkpoint.folder, plan.model.vocabulary);
-  phase('opening the GPU');
-  const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async (name, range) => checkpoint.readF32(name, range), { onPhase: p => phase(p, 600) });
-  const close = () => {
-    executor.close();
-    opened.close();
+  let opened: OpenedDevice | undefined;
+  try {
+    const tokenizer = openTokenizer(checkpoint.folder, plan.model.vocabulary);
+    phase('opening the GPU');
+    const device = await (options.openDevice ?? openDevice)({ limits: plan.requires.limits });
+    opened = device;
+    const executor = await Executor.open(
+      plan,
+      files,
+      device,
+      async (name, range) => checkpoint.readF32(name, range),
+      { onPhase: p => phase(p, 600) },
+    );
+    const close = () => {
+      executor.close();
+      device.close();
+      checkpoint.close();
+    };
+    return { plan, folder, opened: device, checkpoint, tokenizer, executor, close };
+  } catch (error) {
+    opened?.close();
     checkpoint.close();
-  };
-  return { plan, folder, opened, checkpoint, tokenizer, executor, close };
+    throw error;
+  }
 }
 
 /** A path stored in a plan, seen from here. */

@@ -26,6 +26,12 @@ export interface ExecutorOptions {
   onPhase?: (phase: string) => void;
 }
 
+interface Submit {
+  programs: string[];
+  first: Dispatch;
+  last: Dispatch;
+}
+
 interface Prepared {
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
@@ -47,10 +53,13 @@ export class Executor {
   private readonly buffers: GPUBuffer[] = [];
   private readonly pipelines = new Map<number, Promise<GPUComputePipeline>>();
   private readonly programs = new Map<string, Promise<Prepared[]>>();
-  private readonly hardware: boolean;
+  /** Whether the hardware variants of kernels are taken. */
+  readonly hardware: boolean;
   private readonly staging = new Map<number, GPUBuffer[]>();
   /** Totals since opening, for reports and tests. */
   readonly counters = { dispatches: 0, submits: 0, buffers: 0 };
+  /** Submits the GPU has not finished, oldest first. */
+  private readonly open = new Set<Submit>();
 
   private constructor(plan: Plan, files: ReadonlyMap<string, string>, opened: OpenedDevice, options: ExecutorOptions) {
     this.plan = plan;
@@ -65,14 +74,21 @@ export class Executor {
     plan: Plan, files: ReadonlyMap<string, string>, opened: OpenedDevice, tensors: TensorSource, options: ExecutorOptions = {},
   ): Promise<Executor> {
     const executor = new Executor(plan, files, opened, options);
-    options.onPhase?.('allocating buffers');
-    await executor.allocate();
-    options.onPhase?.('loading weights');
-    for (const [i, buffer] of plan.buffers.entries()) {
-      if (buffer.content) await executor.fill(i, buffer, tensors);
+    try {
+      options.onPhase?.('allocating buffers');
+      await executor.allocate();
+      options.onPhase?.('loading weights');
+      for (const [i, buffer] of plan.buffers.entries()) {
+        if (buffer.content) await executor.fill(i, buffer, tensors);
+      }
+      // A lost device swallows all of this without a word; only mapping tells.
+      await executor.readRanges('frame', [{ offset: 0, count: 1 }]);
+      return executor;
+    } catch (error) {
+      await opened.settled();
+      opened.check();
+      throw error;
     }
-    opened.check();
-    return executor;
   }
 
   private async allocate(): Promise<void> {
@@ -152,9 +168,12 @@ export class Executor {
       at += count * 4;
     }
     this.device.queue.submit([encoder.finish()]);
-    await back.mapAsync(GPUMapMode.READ, 0, bytes).catch((error: unknown) => {
-      this.opened.check();
-      throw fault('gpu-lost', `the GPU was lost while reading ${name}: ${error instanceof Error ? error.message : error}`);
+    await back.mapAsync(GPUMapMode.READ, 0, bytes).catch(async (error: unknown) => {
+      await this.opened.settled();
+      const reason = this.opened.failure()?.diagnostics[0];
+      if (reason && reason.code !== 'gpu-lost') this.opened.check();
+      const message = reason?.message ?? `the GPU was lost while reading ${name}: ${error instanceof Error ? error.message : error}`;
+      throw fault('gpu-lost', message, { notes: [...(reason?.notes ?? []), ...this.unfinished()] });
     });
     const result = new Float32Array(back.getMappedRange(0, bytes).slice(0));
     back.unmap();
@@ -219,6 +238,8 @@ export class Executor {
         label: name, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' },
       });
     } catch (error) {
+      await this.opened.settled();
+      this.opened.check();
       const { messages } = await module.getCompilationInfo();
       const reasons = messages.filter(m => m.type === 'error').map(m => `${file}:${m.lineNum}:${m.linePos}: ${m.message}`);
       const { file: source, line, column, module: path } = this.plan.origins[dispatch.origin];
@@ -235,6 +256,14 @@ export class Executor {
     let encoder = this.device.createCommandEncoder();
     let pass = encoder.beginComputePass();
     let pending = 0;
+    let first: Dispatch | undefined;
+    let last: Dispatch | undefined;
+    const submit = () => {
+      pass.end();
+      this.device.queue.submit([encoder.finish()]);
+      this.counters.submits++;
+      if (first && last) this.follow({ programs: names, first, last });
+    };
     for (const { pipeline, bindGroup, grid, dispatch } of (await Promise.all(names.map(n => this.program(n)))).flat()) {
       const [x, y, z] = grid.map(size => evaluate(size, symbols));
       if (x * y * z === 0) continue;
@@ -243,18 +272,38 @@ export class Executor {
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);
       this.counters.dispatches++;
+      first ??= dispatch;
+      last = dispatch;
       pending += flopsOf(dispatch, symbols);
       if (pending < limit) continue;
-      pass.end();
-      this.device.queue.submit([encoder.finish()]);
-      this.counters.submits++;
+      submit();
       encoder = this.device.createCommandEncoder();
       pass = encoder.beginComputePass();
       pending = 0;
+      first = undefined;
     }
-    pass.end();
-    this.device.queue.submit([encoder.finish()]);
-    this.counters.submits++;
+    submit();
+  }
+
+  private follow(submit: Submit): void {
+    this.open.add(submit);
+    const done = () => {
+      // After a loss everything counts as done, although it is not.
+      if (!this.opened.failure()) this.open.delete(submit);
+    };
+    this.device.queue.onSubmittedWorkDone().then(done, () => {});
+  }
+
+  /** Where the GPU is: the oldest submit that it has not finished, with the places in the `.mos` file it comes from. */
+  unfinished(): string[] {
+    const [oldest] = this.open;
+    if (!oldest) return [];
+    const place = ({ origin }: Dispatch) => {
+      const { file, line, column, module } = this.plan.origins[origin];
+      return `${module} (${file}:${line}:${column})`;
+    };
+    const [from, to] = [place(oldest.first), place(oldest.last)];
+    return [`the GPU was at ${oldest.programs.join(', ')}: ${from === to ? from : `from ${from} to ${to}`}`];
   }
 
   /** Layout: kernels/common/frame.wgsl. */

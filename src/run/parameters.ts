@@ -46,6 +46,16 @@ export function extract(flat: Float32Array, { offset, rows, columns, ld }: PlanP
   return values;
 }
 
+/** Name of the first tensor with a number that is not finite, in the parameters or in the moments of the optimiser. */
+export function firstNotFinite(plan: Plan, tensors: Record<'params' | 'moment1' | 'moment2', Float32Array>): string | undefined {
+  for (const [part, flat] of Object.entries(tensors)) {
+    if (flat.every(Number.isFinite)) continue;
+    const found = plan.parameters.find(p => !extract(flat, p).every(Number.isFinite));
+    return `${part === 'params' ? '' : `the optimiser's ${part} of `}${found?.name ?? 'the padding'}`;
+  }
+  return undefined;
+}
+
 /** Shape as adapter files give it: scalars are [1]. */
 export function shapeOf({ rows, columns, kind }: PlanParameter): number[] {
   return kind === 'curvature' || kind === 'scale' ? [1] : [rows, columns];

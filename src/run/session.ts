@@ -4,6 +4,7 @@
  */
 import type { Plan } from '../../compiler/plan/schema.ts';
 import type { PackedBatch } from '../data/batches.ts';
+import type { Tensors } from './checkpoint.ts';
 import type { Executor, Frame, Symbols } from './executor.ts';
 import { groupTable } from './schedule.ts';
 import { balanceLoss, STATS_FLOATS } from './telemetry.ts';
@@ -42,12 +43,36 @@ export class Session {
     switchAdapters(this.executor, new Set(this.plan.slots));
   }
 
+  /** Goes on from what `snapshot` and `updates` said. */
+  restore({ params, moment1, moment2 }: Tensors, updates: number): void {
+    this.executor.write('params', params);
+    this.executor.write('moment1', moment1);
+    this.executor.write('moment2', moment2);
+    this.updates = updates;
+    switchAdapters(this.executor, new Set(this.plan.slots));
+  }
+
+  /** Everything an optimiser step reads of those before it. */
+  async snapshot(): Promise<Tensors> {
+    const [params, moment1, moment2] = await Promise.all(
+      ['params', 'moment1', 'moment2'].map(name => this.whole(name)),
+    );
+    return { params, moment1, moment2 };
+  }
+
   /** One optimiser step over its micro-batches. `factor` scales every learning rate. */
   async step(batches: PackedBatch[], factor: number, step: number, seed: number): Promise<StepResult> {
     const { executor, plan } = this;
     const targets = batches.reduce((sum, b) => sum + b.targets, 0);
     const tokens = batches.reduce((sum, b) => sum + b.tokens, 0);
-    const frame: Frame = { seed, step, micro: 0, training: true, lossScale: 1 / targets, auxScale: 1 / batches.length };
+    const frame: Frame = {
+      seed,
+      step,
+      micro: 0,
+      training: true,
+      lossScale: 1 / targets,
+      auxScale: 1 / batches.length,
+    };
     executor.clear('grads', 'metrics');
     executor.write('groups', groupTable(plan.groups, factor, this.updates));
     const telemetry: Promise<Float32Array>[] = [];
@@ -55,24 +80,42 @@ export class Session {
       writeBatch(executor, batch);
       const programs = micro === 0 ? ['refresh', 'forward', 'backward'] : ['forward', 'backward'];
       await executor.run(programs, symbolsOf(batch), { ...frame, micro });
-      telemetry.push(executor.read('stats', Math.max(plan.sites.length, 1) * STATS_FLOATS));
+      const stats = executor.read('stats', Math.max(plan.sites.length, 1) * STATS_FLOATS);
+      // A loss is reported where these are waited for; until then nobody listens, which must not count as unhandled.
+      stats.catch(() => {});
+      telemetry.push(stats);
     }
     await executor.run(['optimizer'], symbolsOf(batches[0]), frame);
-    const [metrics, control, ...stats] = await Promise.all([executor.read('metrics', 1), executor.read('control', 4), ...telemetry]);
+    const [metrics, control, ...stats] = await Promise.all([
+      executor.read('metrics', 1),
+      executor.read('control', 4),
+      ...telemetry,
+    ]);
     const notFinite = control[2];
     const ok = notFinite === 0 && Number.isFinite(control[0]);
     if (ok) this.updates++;
     const balance = stats.reduce((sum, s) => sum + balanceLoss(plan, s), 0) / batches.length;
-    return { loss: metrics[0], balance, norm: ok ? control[0] : Number.NaN, notFinite, tokens, targets, stats: stats.at(-1)! };
+    return {
+      loss: metrics[0],
+      balance,
+      norm: ok ? control[0] : Number.NaN,
+      notFinite,
+      tokens,
+      targets,
+      stats: stats.at(-1)!,
+    };
   }
 
-  /** Mean cross-entropy over batches, without dropout or noise. */
-  async validate(batches: Iterable<PackedBatch>): Promise<number> {
+  /** Mean cross-entropy over batches, without dropout or noise; undefined when stopped in between. */
+  async validate(batches: Iterable<PackedBatch>): Promise<number>;
+  async validate(batches: Iterable<PackedBatch>, stop: AbortSignal): Promise<number | undefined>;
+  async validate(batches: Iterable<PackedBatch>, stop?: AbortSignal): Promise<number | undefined> {
     const { executor } = this;
     let sum = 0;
     let targets = 0;
     await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
     for (const batch of batches) {
+      if (stop?.aborted) return undefined;
       executor.clear('metrics');
       writeBatch(executor, batch);
       await executor.run(['evaluate'], symbolsOf(batch), EVALUATION);
@@ -83,7 +126,11 @@ export class Session {
   }
 
   parameters(): Promise<Float32Array> {
-    return this.executor.read('params', this.plan.buffers.find(b => b.name === 'params')!.bytes / 4);
+    return this.whole('params');
+  }
+
+  private whole(name: string): Promise<Float32Array<ArrayBuffer>> {
+    return this.executor.read(name, this.plan.buffers.find(b => b.name === name)!.bytes / 4);
   }
 }
 
@@ -96,7 +143,16 @@ export function symbolsOf({ tokens, targets, rows }: PackedBatch): Symbols {
 
 export function writeBatch(executor: Executor, batch: PackedBatch): void {
   const { ids, position, row, keys, queries, targetIndex, targetOf, labels } = batch;
-  const inputs = { ids, position, row, keys, queries, target_index: targetIndex, target_of: targetOf, labels };
+  const inputs = {
+    ids,
+    position,
+    row,
+    keys,
+    queries,
+    target_index: targetIndex,
+    target_of: targetOf,
+    labels,
+  };
   for (const [name, data] of Object.entries(inputs)) if (data.length > 0) executor.write(name, data);
 }
 
@@ -104,6 +160,8 @@ export function writeBatch(executor: Executor, batch: PackedBatch): void {
 export function switchAdapters(executor: Executor, on: ReadonlySet<string>): void {
   const { slots, symbols } = executor.plan;
   const scale = new Float32Array(Math.max(slots.length, 1) * symbols.rows);
-  slots.forEach((name, slot) => scale.fill(on.has(name) ? 1 : 0, slot * symbols.rows, (slot + 1) * symbols.rows));
+  slots.forEach((name, slot) => {
+    scale.fill(on.has(name) ? 1 : 0, slot * symbols.rows, (slot + 1) * symbols.rows);
+  });
   executor.write('slot_scale', scale);
 }

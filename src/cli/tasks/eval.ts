@@ -7,7 +7,7 @@ import { loadAdapter } from '../../run/adapter-file.ts';
 import { openBase } from '../../run/base.ts';
 import { parameterFloats } from '../../run/parameters.ts';
 import { switchAdapters } from '../../run/session.ts';
-import { evaluateBlock } from '../../run/train.ts';
+import { evaluateBlock } from '../../run/evaluate-block.ts';
 import type { TaskContext } from '../tasks.ts';
 
 export interface EvalArgs {
