@@ -5,6 +5,7 @@
  */
 import type { BlockNode, FieldNode } from './ast.ts';
 import { Report } from './diagnostics/report.ts';
+import { meaningOf } from './meaning.ts';
 import type { Names } from './names.ts';
 import type { Program, Span } from './program.ts';
 import { type Axis, readAxis, type Texts } from './sweep-axis.ts';
@@ -81,7 +82,7 @@ export function expandSweeps(
       own.list.push(...known);
       const program = check(changed, own);
       tell(own, known.length, sweep.span, name, told, report);
-      const key = JSON.stringify(program, (field, value) => (field === 'origin' ? undefined : value));
+      const key = meaningOf(program);
       const first = programs.get(key);
       if (first !== undefined) equal.push(`\`${name}\` is \`${first}\``);
       else {

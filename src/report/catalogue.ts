@@ -13,6 +13,10 @@ export const FAULTS = {
     about: 'An argument or option value cannot be used.',
     help: 'run the command with `--help`',
   },
+  'several-programs': {
+    about: 'A file with a `sweep` is several programs, and this command takes one.',
+    help: 'compile or train the file, then name the plan of one of its programs in OUT',
+  },
   // files
   'file-not-found': {
     about: 'A file or folder that was named does not exist.',
