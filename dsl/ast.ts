@@ -72,8 +72,36 @@ export interface SpaceNode {
   kind: 'space';
   name?: Name;
   keyword: Span;
+  params: SpaceParamNode[];
+  profiles: ProfileNode[];
+  /** Its text is broken and that is reported. */
+  damaged: boolean;
   span: Span;
 }
+
+/** `c: positive = learn` */
+export interface SpaceParamNode {
+  name: Name;
+  domain?: Name;
+  value?: ValueNode;
+  span: Span;
+}
+
+/** `lift(r) = expression` */
+export interface ProfileNode {
+  name: Name;
+  variable: Name;
+  body: ExpressionNode;
+  span: Span;
+}
+
+export type ExpressionNode = { span: Span } & (
+  | { kind: 'number'; value: number }
+  | { kind: 'name'; name: string }
+  | { kind: 'negate'; operand: ExpressionNode }
+  | { kind: 'binary'; operator: '+' | '-' | '*' | '/' | '^'; left: ExpressionNode; right: ExpressionNode }
+  | { kind: 'call'; name: Name; args: ExpressionNode[] }
+);
 
 /** Text between blocks that belongs to none; reported. */
 export interface StrayNode {

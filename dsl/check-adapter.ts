@@ -3,8 +3,8 @@ import type { BlockNode } from './ast.ts';
 import type { Report } from './diagnostics/report.ts';
 import { mistakeInGlob } from './globs.ts';
 import type { Lowered, Lowering } from './lower.ts';
-import type { AdapterBlock, Expert, Router, Span } from './program.ts';
-import { adapterFields, routers } from './vocabulary/adapter.ts';
+import type { AdapterBlock, Expert, Parameter, Router, Span } from './program.ts';
+import { adapterFields, routers, spaces } from './vocabulary/adapter.ts';
 
 export function buildAdapter(block: BlockNode, lowering: Lowering, report: Report): AdapterBlock {
   const lowered = lowering.fields('adapter', adapterFields, block.fields);
@@ -12,6 +12,7 @@ export function buildAdapter(block: BlockNode, lowering: Lowering, report: Repor
   const experts = values.experts.map((expert, index): Expert => {
     const origin = spans.get(`experts.${index}`) ?? block.header;
     const rank = expert.args.rank ?? values.rank;
+    if (!Object.hasOwn(spaces, expert.head)) return declaredExpert(expert, rank, origin);
     if (expert.head === 'euclid') return { space: 'euclid', learnScale: false, rank, origin };
     const curvature = expert.head === 'kappa' ? expert.args.k : expert.args.c;
     return {
@@ -35,6 +36,18 @@ export function buildAdapter(block: BlockNode, lowering: Lowering, report: Repor
     experts,
     ...(router && { router }),
     origin: block.header,
+  };
+}
+
+/** An expert on a space that the file declares: its parameters are all that is not common to curved experts. */
+function declaredExpert({ head, args }: { head: string; args: object }, rank: number, origin: Span): Expert {
+  const { rank: _rank, scale, ...parameters } = args as { rank?: number; scale: string };
+  return {
+    space: head,
+    parameters: parameters as Record<string, Parameter>,
+    learnScale: scale === 'learn',
+    rank,
+    origin,
   };
 }
 

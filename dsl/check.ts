@@ -4,6 +4,7 @@
  */
 import type { BlockNode, Target } from './ast.ts';
 import { buildAdapter } from './check-adapter.ts';
+import { buildSpaces } from './check-space.ts';
 import { isTextCode } from './diagnostics/catalogue.ts';
 import { fix, type Report } from './diagnostics/report.ts';
 import { helpFor } from './diagnostics/suggest.ts';
@@ -46,6 +47,7 @@ export function checkBlocks(
   overrides: Overrides,
   needs: Needs,
 ): Program {
+  buildSpaces(names, report);
   const lowering = new Lowering(report, names, elsewhere);
   const nowhere: Span = { file, start: 0, end: 0, line: 1, column: 1 };
   const baseDir = folderOf(file);
@@ -146,6 +148,7 @@ export function checkBlocks(
   }
   train ??= buildTrain(lowering.fields('train', trainFields, []), nowhere);
   overrideTrain(train, overrides, report);
+  const spaces = spacesOf(adapters, names);
   return {
     file,
     model: model ?? { path: '', baseDir, dtype: 'auto', origin: nowhere },
@@ -153,7 +156,14 @@ export function checkBlocks(
     ...(data && { data }),
     train,
     evals,
+    ...(spaces.length > 0 && { spaces }),
   };
+}
+
+/** Definitions of the declared spaces that experts name. */
+function spacesOf(adapters: Program['adapters'], names: Names): NonNullable<Program['spaces']> {
+  const named = new Set(adapters.flatMap(({ experts }) => experts.map(({ space }) => space)));
+  return [...named].flatMap(name => names.spaces.get(name)?.definition ?? []);
 }
 
 function unknownKind(block: BlockNode, report: Report): void {

@@ -5,8 +5,8 @@
  *
  * Kinds are words. A body ends at its `>`, or, unclosed, where a kind word starts a new block.
  */
-import type { CstNode, IRecognitionException, IToken, ParserMethod } from 'chevrotain';
-import { Guesses } from './guesses.ts';
+import type { CstNode, IRecognitionException, IToken } from 'chevrotain';
+import { type Rule, SpaceRules } from './grammar-space.ts';
 import {
   allTokens,
   Caret,
@@ -38,8 +38,6 @@ import {
   Word,
 } from './tokens.ts';
 import { isUnit } from './units.ts';
-
-type Rule = ParserMethod<[], CstNode>;
 
 const outsideHeader = [
   Colon,
@@ -95,7 +93,7 @@ const strayInParenthesis = [
   Semicolon,
 ];
 
-class MosParser extends Guesses {
+class MosParser extends SpaceRules {
   constructor() {
     super(allTokens, { recoveryEnabled: true, maxLookahead: 1, nodeLocationTracking: 'none' });
     this.performSelfAnalysis();
@@ -164,31 +162,6 @@ class MosParser extends Guesses {
   /** Any token; where it may be taken is for the caller's gate to say. */
   private junk: Rule = this.RULE('junk', () => {
     this.OR([Word, ...anything].map(type => ({ ALT: () => this.CONSUME(type) })));
-  });
-
-  /** Skipped as a whole for now: its head, and all that stands between `<` and `>`. */
-  private space: Rule = this.RULE('space', () => {
-    this.CONSUME(Space);
-    this.OPTION(() => this.CONSUME(Word));
-    this.MANY({ GATE: () => !this.atStatement(), DEF: () => this.SUBRULE(this.skipped) });
-    this.OPTION1(() => {
-      this.CONSUME(Less);
-      this.MANY1({
-        GATE: () => !this.atStatement(),
-        DEF: () =>
-          this.OR([{ ALT: () => this.SUBRULE1(this.skipped) }, { ALT: () => this.CONSUME1(Semicolon) }]),
-      });
-      this.OPTION2(() => this.CONSUME(Greater));
-    });
-  });
-
-  private skipped: Rule = this.RULE('skipped', () => {
-    this.OR([
-      ...outsideHeader.map(type => ({ ALT: () => this.CONSUME(type) })),
-      { ALT: () => this.CONSUME(Word) },
-      { ALT: () => this.CONSUME(Comma) },
-      { ALT: () => this.CONSUME(StringToken) },
-    ]);
   });
 
   private orphan: Rule = this.RULE('orphan', () => {
@@ -313,7 +286,7 @@ class MosParser extends Guesses {
     });
   });
 
-  private value: Rule = this.RULE('value', () => {
+  protected value: Rule = this.RULE('value', () => {
     this.OR([
       { ALT: () => this.CONSUME(StringToken) },
       { ALT: () => this.SUBRULE(this.range) },

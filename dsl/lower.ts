@@ -7,7 +7,7 @@ import { describe, unquoted } from './describe.ts';
 import { type Extra, fix, type Report } from './diagnostics/report.ts';
 import { helpFor, oneOf } from './diagnostics/suggest.ts';
 import { type Names, placeOf } from './names.ts';
-import type { Parameter, Span } from './program.ts';
+import type { Parameter, ShareScope, Span } from './program.ts';
 import {
   type CallShape,
   type Field,
@@ -144,6 +144,11 @@ export class Lowering {
       product *= count;
     }
     return product;
+  }
+
+  /** What a parameter is where its space declares it. Undefined: told. */
+  parameter(written: ValueNode, shape: ParameterShape, name: string): Parameter | undefined {
+    return this.value(written, shape, name, name, new Map()) as Parameter | undefined;
   }
 
   /** Undefined: told. */
@@ -296,7 +301,9 @@ export class Lowering {
       min,
       max,
       lr,
-    } = given as { init?: number; min?: number; max?: number; lr?: number };
+      decay,
+      share,
+    } = given as { [K in 'init' | 'min' | 'max' | 'lr' | 'decay']?: number } & { share?: ShareScope };
     const at = (key: string) => spans.get(`${path}.${key}`) ?? value.span;
     if (min !== undefined && max !== undefined && min >= max) {
       this.report.add('learn-bounds', at('min'), 'the lower bound is not below the upper', {
@@ -317,6 +324,11 @@ export class Lowering {
       ...(min !== undefined && { min }),
       ...(max !== undefined && { max }),
       ...(lr !== undefined && { lr }),
+      ...(decay !== undefined && { decay }),
+      // What is written once is one parameter, wherever a constant carries it.
+      ...(share !== undefined && {
+        share: { scope: share, key: `${value.span.file}:${value.span.start}` },
+      }),
     };
   }
 
@@ -327,16 +339,17 @@ export class Lowering {
     path: string,
     spans: Map<string, Span>,
   ): unknown {
-    const head = Object.hasOwn(shape.heads, word.text) ? shape.heads[word.text] : undefined;
+    const declared = shape.code === 'unknown-space' ? this.names.spaces : undefined;
+    const own = declared?.get(word.text);
+    const head = Object.hasOwn(shape.heads, word.text) ? shape.heads[word.text] : own?.head;
     if (!head) {
-      const space = shape.code === 'unknown-space';
-      if (space && this.names.spaces.has(word.text)) return undefined;
+      if (own) return undefined;
       const article = /^[aeiou]/.test(shape.noun) ? 'an' : 'a';
       this.unknown(
         shape.code,
         word,
         name,
-        Object.keys(shape.heads),
+        [...Object.keys(shape.heads), ...(declared?.keys() ?? [])],
         `\`${word.text}\` is not ${article} ${shape.noun}`,
       );
       return undefined;

@@ -2,13 +2,15 @@
  * Names that cross statements: `use` pulls in files, `let` declares constants, `$name` stands for one. Files are read
  * through a function the caller gives, so that this folder never touches a file system.
  */
-import type { BlockNode, FileNode, Name, ValueNode } from './ast.ts';
+import type { BlockNode, FileNode, Name, SpaceNode, ValueNode } from './ast.ts';
 import type { Report } from './diagnostics/report.ts';
 import { helpFor } from './diagnostics/suggest.ts';
 import { folderOf, join, within } from './paths.ts';
 import type { Span } from './program.ts';
 import { Source } from './source.ts';
+import type { SpaceDefinition } from './space.ts';
 import { readSyntax } from './syntax.ts';
+import type { Head } from './vocabulary/shape.ts';
 
 interface Declaration {
   name: Name;
@@ -16,14 +18,25 @@ interface Declaration {
   used: boolean;
 }
 
+/** A declared space; what it means is filled in by check-space.ts, and stays absent if its declaration is broken. */
+export interface DeclaredSpace {
+  node: SpaceNode;
+  definition?: SpaceDefinition;
+  head?: Head;
+}
+
 export class Names {
   readonly constants = new Map<string, Declaration>();
-  /** Names of declared spaces: known words, though this version cannot carry them out. */
-  readonly spaces = new Set<string>();
+  readonly spaces = new Map<string, DeclaredSpace>();
+  spacesRead = false;
   private readonly report: Report;
 
-  constructor(report: Report) {
+  /** The built-in spaces are being declared themselves. */
+  readonly library: boolean;
+
+  constructor(report: Report, library = false) {
     this.report = report;
+    this.library = library;
   }
 
   declare(name: Name, value: ValueNode | undefined): void {
@@ -34,6 +47,18 @@ export class Names {
         help: 'give one of them another name',
       });
     } else this.constants.set(name.text, { name, value, used: false });
+  }
+
+  declareSpace(node: SpaceNode): void {
+    const { name } = node;
+    if (!name) return;
+    const first = this.spaces.get(name.text)?.node.name;
+    if (first) {
+      this.report.add('duplicate-space', name.span, `space \`${name.text}\` is declared twice`, {
+        related: [{ span: first.span, message: 'first declared here' }],
+        help: 'give one of them another name',
+      });
+    } else this.spaces.set(name.text, { node });
   }
 
   /** Follow constants to a value; undefined (and reported) where there is none. */
@@ -122,10 +147,7 @@ export function gather(
           });
         } else names.declare(statement.name, statement.value);
       } else if (statement.kind === 'space') {
-        if (statement.name) names.spaces.add(statement.name.text);
-        report.add('not-yet', statement.keyword, 'spaces as programs are not part of this version', {
-          help: 'use `euclid`, `hyperbolic`, `sphere` or `kappa`',
-        });
+        names.declareSpace(statement);
       } else if (statement.kind === 'block') {
         if (open.length === 1) blocks.push(statement);
         else {

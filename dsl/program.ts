@@ -5,6 +5,8 @@
  * Units: fractions are in [0, 1], lengths are tokens, rates are per optimiser step, times are seconds.
  */
 
+import type { SpaceDefinition } from './space.ts';
+
 /** A half-open range of characters in a source file; the compiler copies it into the plan as a dispatch's origin. */
 export interface Span {
   /** Path as the user wrote it or as it was resolved relative to the root file. */
@@ -17,20 +19,38 @@ export interface Span {
   column: number;
 }
 
+/** Which experts have one parameter together: those of a module, of a layer, or all. */
+export type ShareScope = 'module' | 'layer' | 'all';
+
 /** A scalar geometry parameter: fixed, or learned from `init` within optional bounds with an optional rate of its own. */
 export type Parameter =
   | { kind: 'fixed'; value: number }
-  | { kind: 'learn'; init: number; min?: number; max?: number; lr?: number };
+  | {
+      kind: 'learn';
+      init: number;
+      min?: number;
+      max?: number;
+      lr?: number;
+      /** Weight decay of the stored form. */
+      decay?: number;
+      /** Experts whose parameter has the same key, within the scope, share it: the key is where it is written. */
+      share?: { scope: ShareScope; key: string };
+    };
+
+export type { Expression, SpaceDefinition, SpaceParameter, SpaceProfile } from './space.ts';
 
 export type RadialMap = 'stereo' | 'exp';
 
 /** One expert of a mixture. `hyperbolic(c)` is curvature −c, `sphere(c)` is +c, `kappa(k)` is k itself (may change sign). */
 export interface Expert {
-  space: 'euclid' | 'hyperbolic' | 'sphere' | 'kappa';
-  /** Absent for `euclid`. */
+  /** `euclid`, `hyperbolic`, `sphere`, `kappa`, or the name of one of the program's `spaces`. */
+  space: string;
+  /** Absent for `euclid` and for declared spaces. */
   map?: RadialMap;
-  /** `c` or `k` as written (positive `c`, not its logarithm). Absent for `euclid`. */
+  /** `c` or `k` as written (positive `c`, not its logarithm). Absent for `euclid` and declared spaces. */
   curvature?: Parameter;
+  /** Parameters of a declared space by name; absent for built-in ones. */
+  parameters?: Record<string, Parameter>;
   /** true: σ is a parameter that starts at √d_in (`scale=learn`); false: σ = √d_in. */
   learnScale: boolean;
   /** Columns of A and rows of B of this expert; the adapter's `rank` unless the expert says otherwise. */
@@ -150,4 +170,6 @@ export interface Program {
   data?: DataBlock;
   train: TrainBlock;
   evals: EvalBlock[];
+  /** Declared spaces that experts name, in the order of first use; absent if there are none. */
+  spaces?: SpaceDefinition[];
 }

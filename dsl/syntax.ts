@@ -3,22 +3,12 @@
  * are told. Any child may be missing from a recovered node, so nothing here assumes one is there.
  */
 import type { CstNode, IToken } from 'chevrotain';
-import type {
-  BlockNode,
-  FieldNode,
-  FileNode,
-  LetNode,
-  SpaceNode,
-  Statement,
-  Target,
-  UseNode,
-} from './ast.ts';
+import type { BlockNode, FieldNode, FileNode, LetNode, Statement, Target, UseNode } from './ast.ts';
 import { isNode, isToken, parts } from './cst.ts';
 import { fix, type Report } from './diagnostics/report.ts';
 import { parse } from './grammar.ts';
-import type { Span } from './program.ts';
 import { cover, type Source } from './source.ts';
-import { ValueBuilder } from './syntax-values.ts';
+import { SpaceBuilder } from './syntax-space.ts';
 import {
   Colon,
   Comma,
@@ -64,7 +54,7 @@ export function readSyntax(source: Source): { file: FileNode; report: Report } {
   return { file, report };
 }
 
-class Builder extends ValueBuilder {
+class Builder extends SpaceBuilder {
   statement(node: CstNode): Statement {
     switch (node.name) {
       case 'use':
@@ -111,11 +101,6 @@ class Builder extends ValueBuilder {
     return { kind: 'use', path: this.text(token), span };
   }
 
-  private keyword(node: CstNode): Span {
-    const first = parts(node)[0];
-    return first ? this.span(first) : this.source.span(0, 0);
-  }
-
   private constant(node: CstNode): LetNode {
     const { result } = this.guarded(true, (): LetNode => {
       const all = parts(node);
@@ -158,17 +143,6 @@ class Builder extends ValueBuilder {
       return { kind: 'let', name, value: this.value(value), span };
     });
     return result;
-  }
-
-  private space(node: CstNode): SpaceNode {
-    const named = parts(node)[1];
-    const token = isToken(named) && is(named, Word) ? named : undefined;
-    return {
-      kind: 'space',
-      ...(token && { name: this.name(token) }),
-      keyword: this.keyword(node),
-      span: this.span(node),
-    };
   }
 
   private block(node: CstNode): BlockNode {

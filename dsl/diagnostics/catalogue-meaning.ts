@@ -29,7 +29,7 @@ export const meaningEntries = entries({
   },
   'unknown-space': {
     severity: 'error',
-    about: 'An expert lives on a space: euclid, hyperbolic, sphere or kappa.',
+    about: 'An expert lives on a space: euclid, hyperbolic, sphere, kappa, or one that `space` declares.',
     wrong: 'adapter q_proj < experts: sphrere, euclid >',
     right: 'adapter q_proj < experts: sphere, euclid >',
   },
@@ -240,7 +240,7 @@ export const meaningEntries = entries({
   'not-yet': {
     severity: 'error',
     about:
-      'The language knows the word and this version does not carry it out: `space` and `export`.',
+      'The language knows the word and this version does not carry it out: `export`.',
     wrong: 'export "out" < >',
     right: 'train < seed: 1 >',
   },

@@ -3,11 +3,12 @@
  * there are the names known; what a code means, and how it looks, is written here, and pages are made from it.
  */
 import { meaningEntries } from './catalogue-meaning.ts';
+import { spaceEntries } from './catalogue-space.ts';
 import { sweepEntries } from './catalogue-sweep.ts';
 import { textEntries } from './catalogue-text.ts';
 import type { CatalogueEntry } from './entry.ts';
 
-export const catalogue = { ...textEntries, ...meaningEntries, ...sweepEntries };
+export const catalogue = { ...textEntries, ...meaningEntries, ...sweepEntries, ...spaceEntries };
 export type Code = keyof typeof catalogue;
 
 /** How the text is damaged where one of these occurs: what else is said about the same place is doubtful. */

@@ -18,13 +18,13 @@ import {
   word,
 } from './shape.ts';
 
-const rank = optional('Rank of this expert.', count(1, 1024), 'the adapter’s rank');
+export const rank = optional('Rank of this expert.', count(1, 1024), 'the adapter’s rank');
 const map = field(
   'How a vector is lifted onto the space and dropped from it.',
   word({ stereo: 'the light stereographic map', exp: 'the exponential and the logarithm at the origin' }),
   'stereo',
 );
-const scale = field(
+export const scale = field(
   'What x is divided by before it is lifted: the square root of its length, or a learned number that starts there.',
   word({ fixed: '√d_in', learn: 'a parameter that starts at √d_in' }),
   'fixed',

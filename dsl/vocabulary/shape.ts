@@ -131,6 +131,8 @@ export const parameter = (value: NumberShape, init: number): ParameterShape => (
       min: value.schema.optional(),
       max: value.schema.optional(),
       lr: z.number().positive().optional(),
+      decay: z.number().min(0).optional(),
+      share: z.strictObject({ scope: z.enum(['module', 'layer', 'all']), key: z.string() }).optional(),
     }),
   ]),
 });
@@ -141,6 +143,12 @@ export const learnFields = ({ number: of, init }: ParameterShape): Fields => ({
   min: optional('Lower bound.', of, 'none'),
   max: optional('Upper bound.', of, 'none'),
   lr: optional('Learning rate of its own.', positive(), 'that of `curvature` in `train`'),
+  decay: optional('Weight decay of the stored form: towards 1, 0 or ½ for a positive, real or unit parameter.', atLeastZero(), '0'),
+  share: optional(
+    'One parameter for all experts written here: of a module, of a layer, or of all layers.',
+    word({ module: 'one per module', layer: 'one per layer', all: 'a single one' }),
+    'each expert has its own',
+  ),
 });
 
 export const call = <H extends Heads>(
