@@ -1,12 +1,15 @@
 /**
- * Speed of the linear kernels and their variants: `bun bench/linear.ts [software|hardware] [large]`.
+ * Speed of the linear kernels and their variants: `bun bench/linear.ts [software|hardware] [large] [storages]`.
+ * `storages`: the matrix products only, over frozen weights in every storage.
  *
  * All kernels take turns, so that a busy machine slows every one of them; the table gives medians. A sample is as many
  * dispatches as fill about 20 ms, waited for once. Dispatches of one sample write the same buffer, so none overlap.
  */
+import { rowWords, STORAGES } from '../compiler/plan/storage.ts';
 import * as specs from '../kernels/linear/spec.ts';
 import { LINEAR_GRIDS } from '../kernels/linear/tiles.ts';
 import { type KernelSpec, type ParamValue, specialise } from '../kernels/spec.ts';
+import { withStorage } from '../kernels/weights/storage.ts';
 import { openDevice } from '../src/gpu/device.ts';
 
 const SAMPLES = 9;
@@ -125,18 +128,35 @@ const jobs = shapes.flatMap(([M, K, N]) => [
   inputGrad(specs.linearInputGrad, M, K, N),
   inputGrad(specs.linearInputGradTiled, M, K, N),
 ]);
+const storages = process.argv.includes('storages');
+if (storages) {
+  for (const storage of STORAGES.filter(s => s !== 'f32')) {
+    for (const [M, K, N] of shapes) {
+      const stored = (spec: KernelSpec) => withStorage(spec, storage);
+      // `w` is the second storage binding; its words need not mean anything
+      const packed = (job: Job) => ({ ...job, lengths: job.lengths.with(1, N * rowWords(storage, K)) });
+      jobs.push(
+        packed(forward(stored(specs.linearForward), M, K, N)),
+        packed(forward(stored(specs.linearForwardTiled), M, K, N)),
+        packed(inputGrad(stored(specs.linearInputGrad), M, K, N)),
+        packed(inputGrad(stored(specs.linearInputGradTiled), M, K, N)),
+      );
+    }
+  }
+}
 const [M, K, N] = shapes[0];
-jobs.push(
-  forward(specs.linearForward, M, K, N, 48),
-  forward(specs.linearForwardTiled, M, K, N, 48),
-  forward(specs.linearForward, M, K, 48),
-  forward(specs.linearForward, M, K, 48, 0, 2 ** 28),
-  inputGrad(specs.linearInputGrad, M, K, N, 48, 2 ** 28),
-  ...rankSpace(specs.linearOutputGrad, specs.linearOuter, M, K, N, 48),
-  ...rankSpace(specs.linearOutputGradTiled, specs.linearOuterTiled, M, K, N, 48),
-  forward(specs.linearForward, 1, K, N, 48),
-  forward(specs.linearForwardFew, 1, K, N, 48),
-);
+if (!storages)
+  jobs.push(
+    forward(specs.linearForward, M, K, N, 48),
+    forward(specs.linearForwardTiled, M, K, N, 48),
+    forward(specs.linearForward, M, K, 48),
+    forward(specs.linearForward, M, K, 48, 0, 2 ** 28),
+    inputGrad(specs.linearInputGrad, M, K, N, 48, 2 ** 28),
+    ...rankSpace(specs.linearOutputGrad, specs.linearOuter, M, K, N, 48),
+    ...rankSpace(specs.linearOutputGradTiled, specs.linearOuterTiled, M, K, N, 48),
+    forward(specs.linearForward, 1, K, N, 48),
+    forward(specs.linearForwardFew, 1, K, N, 48),
+  );
 
 const { device, info } = await openDevice({ choose });
 const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
@@ -184,7 +204,8 @@ function prepare(job: Job) {
     layout,
     entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
   });
-  const { XC, YR } = LINEAR_GRIDS[name as keyof typeof LINEAR_GRIDS];
+  const [room, kernel] = name.split('.');
+  const { XC, YR } = LINEAR_GRIDS[`${room}.${kernel}` as keyof typeof LINEAR_GRIDS];
 
   /** Milliseconds for `count` dispatches. */
   const time = async (count: number): Promise<number> => {
@@ -213,12 +234,12 @@ for (let i = 0; i < SAMPLES; i++)
 
 console.log(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`.trim());
 console.log(
-  `${'kernel'.padEnd(26)}${'shape'.padEnd(38)}${'ms'.padStart(9)}${'GFLOP/s'.padStart(9)}${'compile ms'.padStart(12)}`,
+  `${'kernel'.padEnd(30)}${'shape'.padEnd(38)}${'ms'.padStart(9)}${'GFLOP/s'.padStart(9)}${'compile ms'.padStart(12)}`,
 );
 for (const { job, samples, compileMs } of runs) {
   const ms = samples.sort((a, b) => a - b)[SAMPLES >> 1];
   const speed = (job.flop / ms / 1e6).toPrecision(3);
-  const name = job.spec.name.padEnd(26);
+  const name = job.spec.name.padEnd(30);
   console.log(
     `${name}${job.shape.padEnd(38)}${ms.toFixed(3).padStart(9)}${speed.padStart(9)}${compileMs.toFixed(0).padStart(12)}`,
   );
