@@ -21,6 +21,7 @@ export { renderGithub } from './diagnostics/render-github.ts';
 export { renderJson } from './diagnostics/render-json.ts';
 export { printable, renderText, type Sources } from './diagnostics/render-text.ts';
 export { helpFor, oneOf, suggest } from './diagnostics/suggest.ts';
+export { type FillOptions, fillDefaults } from './fill.ts';
 export { type Formatted, format } from './format.ts';
 export { meaningOf } from './meaning.ts';
 export type * from './program.ts';

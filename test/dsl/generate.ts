@@ -43,7 +43,7 @@ const value: fc.Arbitrary<Words> = fc.letrec<{ value: Words; atom: Words }>(tie 
     { depthSize: 'small', withCrossShrink: true },
     signed,
     name.map(n => [n]),
-    fc.constantFrom(['true'], ['false'], ['$curved'], ['all-linear'], ['name', '(', ')'], ['[', ']']),
+    fc.constantFrom<Words>(['true'], ['false'], ['$curved'], ['all-linear'], ['name', '(', ')'], ['[', ']']),
     string.map(s => [s]),
     fc.tuple(signed, signed).map(([a, b]) => [...a, '..', ...b]),
     fc.array(tie('value'), { minLength: 1, maxLength: 4 }).map(items => ['[', ...separated(items, ','), ']']),

@@ -4,10 +4,11 @@ import { check } from './check.ts';
 import { compile } from './compile.ts';
 import { devices } from './devices.ts';
 import { evaluate } from './eval.ts';
+import { explain } from './explain.ts';
 import { fmt } from './fmt.ts';
 import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-export const COMMANDS: readonly Command[] = [check, fmt, compile, train, evaluate, generate, verify, devices, helpFor(() => COMMANDS)];
+export const COMMANDS: readonly Command[] = [check, fmt, explain, compile, train, evaluate, generate, verify, devices, helpFor(() => COMMANDS)];
