@@ -28,7 +28,7 @@ export function readAxis(
   texts: Texts,
   report: Report,
 ): Axis | undefined {
-  const place = findPlace(field.name, blocks, report);
+  const place = findPlace(field.name, blocks, names, report);
   if (!place) return undefined;
   const reader = new Reader(field, place, names, texts, report);
   const choices = reader.choices();

@@ -9,7 +9,7 @@ import { helpFor, oneOf, suggest } from './diagnostics/suggest.ts';
 import type { Names } from './names.ts';
 import type { Span } from './program.ts';
 import { KIND } from './vocabulary/kinds.ts';
-import type { CallShape, Field } from './vocabulary/shape.ts';
+import type { CallShape, Field, Heads } from './vocabulary/shape.ts';
 
 const OWNERS = ['adapter', 'train', 'model', 'data'] as const;
 export type Owner = (typeof OWNERS)[number];
@@ -50,7 +50,12 @@ const entryOf = (owner: Owner, field: string): Field | undefined =>
 const isOwner = (word: string): word is Owner => (OWNERS as readonly string[]).includes(word);
 
 /** Finds what a name in a sweep stands for; undefined: told. */
-export function findPlace({ text, span }: Name, blocks: BlockNode[], report: Report): Place | undefined {
+export function findPlace(
+  { text, span }: Name,
+  blocks: BlockNode[],
+  names: Names,
+  report: Report,
+): Place | undefined {
   const [first = '', ...rest] = text.split('.');
   const labels = blocks
     .filter(({ keyword }) => keyword.text === 'adapter')
@@ -63,7 +68,7 @@ export function findPlace({ text, span }: Name, blocks: BlockNode[], report: Rep
       report.add('unknown-field', span, `\`${first}\` has no field \`${second}\``, help ? { help } : {});
       return undefined;
     }
-    return inside(owner, isOwner(first) ? undefined : first, second, rest.slice(1), span, report);
+    return inside(owner, isOwner(first) ? undefined : first, second, rest.slice(1), span, names, report);
   }
   let owners = OWNERS.filter(owner => fieldsOf(owner).includes(first));
   if (rest.length > 0 && owners.length > 1)
@@ -87,7 +92,7 @@ export function findPlace({ text, span }: Name, blocks: BlockNode[], report: Rep
     });
     return undefined;
   }
-  return inside(owner, undefined, first, rest, span, report);
+  return inside(owner, undefined, first, rest, span, names, report);
 }
 
 /** The way from a field on inwards. */
@@ -97,6 +102,7 @@ function inside(
   field: string,
   path: string[],
   name: Span,
+  names: Names,
   report: Report,
 ): Place | undefined {
   const entry = entryOf(owner, field);
@@ -113,7 +119,7 @@ function inside(
     void report.add('unknown-parameter', name, message, help ? { help } : {});
   if (entry?.shape.is !== 'call')
     return unknown(`\`${field}\` has no parameters`, `write \`${field}: [ … ]\``);
-  const { heads } = entry.shape as CallShape;
+  const heads = headsOf(entry.shape as CallShape, names);
   const head = path.length > 1 ? path[0] : undefined;
   const param = path.length > 1 ? path.slice(1).join('.') : (path[0] ?? '');
   if (head !== undefined && !Object.hasOwn(heads, head))
@@ -123,6 +129,13 @@ function inside(
   if (!params.includes(param))
     return unknown(`\`${head ?? field}\` has no parameter \`${param}\``, helpFor(param, params));
   return { ...place, param, ...(head !== undefined && { head }) };
+}
+
+/** The words a field can hold, with those the file declares. */
+function headsOf({ heads, code }: CallShape, names: Names): Heads {
+  if (code !== 'unknown-space') return heads;
+  const declared = [...names.spaces].flatMap(([name, { head }]) => (head ? [[name, head]] : []));
+  return { ...Object.fromEntries(declared), ...heads };
 }
 
 /** Is a value of this place a list of values? */
@@ -193,7 +206,7 @@ function withParameter(
   names: Names,
 ): ValueNode[] {
   if (!entry) return [];
-  const { heads } = entry.shape as CallShape;
+  const heads = headsOf(entry.shape as CallShape, names);
   return (old?.values ?? defaults(field, entry, name)).map(written => {
     const resolved = names.resolve(written);
     if (resolved?.kind !== 'call' || !value) return written;

@@ -285,3 +285,15 @@ describe('names', () => {
       expect([pattern, matchesVariant(pattern, name)]).toEqual([pattern, false]);
   });
 });
+
+test('a parameter of a declared space', () => {
+  const declared =
+    'space horn(bend: positive) < lift(r) = log1p(bend*r)/bend; drop(r) = (exp(bend*r) - 1)/bend >';
+  const found = variantsOf(
+    `${declared}\nadapter q_proj < experts: horn, euclid >\nsweep < experts.bend: [0.1, learn(init=1)] >`,
+  );
+  expect(found.map(({ program }) => program.adapters[0]?.experts[0]?.parameters)).toEqual([
+    { bend: { kind: 'fixed', value: 0.1 } },
+    { bend: { kind: 'learn', init: 1 } },
+  ]);
+});
