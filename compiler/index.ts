@@ -18,11 +18,19 @@ import { select } from './select.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
 import { Store } from './store.ts';
 
+/** WebGPU's default limit of one binding. */
+export const PORTABLE_BYTES = 128 * 2 ** 20;
+
 export interface CompileOptions {
   /** Adds a program `logits` that leaves the logits of every target behind (verification). */
   logits?: boolean;
   /** Largest matrix of logits that training keeps at a time, in bytes (tests). Default: what one binding can hold. */
   logitsBytes?: number;
+  /**
+   * Largest piece of an embedding or a head, in bytes; larger ones are cut by rows. Default: 1 GiB, which most devices
+   * bind at once. `PORTABLE_BYTES` is what every WebGPU device does.
+   */
+  bindingBytes?: number;
   /** How a path of the program, relative to `baseDir`, is written into the plan. Default: as it stands. */
   pathOf?: (path: string, baseDir: string) => string;
 }
@@ -106,8 +114,9 @@ function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): 
   const longest = Math.max(...program.evals.map(e => e.maxTokens), DEFAULT_GENERATE.maxTokens);
   const context = Math.min(length + longest, shape.maxPositions);
   const tokens = batch * length;
+  const { logitsBytes, bindingBytes } = options;
   const logitRows = options.logits ? Math.max(tokens, generateRows) : generateRows;
-  return { tokens, rows: batch, generateRows, context, logitRows, ...(options.logitsBytes ? { logitsBytes: options.logitsBytes } : {}) };
+  return { tokens, rows: batch, generateRows, context, logitRows, ...(logitsBytes ? { logitsBytes } : {}), ...(bindingBytes ? { bindingBytes } : {}) };
 }
 
 function training({ train }: Program, length: number): Plan['training'] {

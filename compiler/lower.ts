@@ -9,7 +9,7 @@
 import type { Span } from '../dsl/program.ts';
 import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
 import { type GainsPlaces, gains } from './operations/adapter.ts';
-import { attention, embedding, gatherRows, rmsNorm, type StoredTable, splitHeads, squaredRadius, swiglu } from './operations/base.ts';
+import { attention, embedding, gatherRows, rmsNorm, splitHeads, squaredRadius, swiglu, type TokenTable } from './operations/base.ts';
 import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
 import { linear, project } from './operations/linear.ts';
 import { floats, ParameterSpace, type SiteRegions } from './parameters.ts';
@@ -37,11 +37,15 @@ export interface Sizes {
   logitRows: number;
   /** Largest matrix of logits in training. */
   logitsBytes?: number;
+  /** Largest piece of an embedding or a head. */
+  bindingBytes?: number;
 }
 
 export type Mode = 'train' | 'evaluate' | 'logits' | 'prefill' | 'decode';
 
 const WORD = 4;
+/** What the software GPU binds at once; NVIDIA's drivers allow 2 GiB less 4 bytes. */
+const BINDING_BYTES = 2 ** 30;
 const PLAIN: Storages = { linear: 'f32', table: 'f32' };
 
 export class Lowering {
@@ -219,26 +223,33 @@ export class Lowering {
     const targets: Rows = { symbol: 'targets', max: cached ? this.sizes.generateRows : rows.max };
     const gathered = gatherRows(graph, x, this.place('target_index'), this.place('target_of'), targets, this.origins(shape.finalNorm));
     const final = rmsNorm(graph, gathered, this.vector([shape.finalNorm], shape.hidden), shape.normEpsilon, this.origins(shape.finalNorm)).y;
-    const headTable = shape.head === shape.embedding ? table : this.tokenTable('head', shape.head, shape);
-    const head: Weight = { ...headTable, rows: shape.vocabulary, n: logitColumns(shape.vocabulary) };
+    const head = shape.head === shape.embedding ? table : this.tokenTable('head', shape.head, shape);
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
-      const loss = crossEntropy(graph, final, head, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source, this.sizes.logitsBytes);
+      const loss = crossEntropy(graph, final, head, shape.vocabulary, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source, this.sizes.logitsBytes);
       return { graph, loss: { ...loss, input: final } };
     }
-    const logits = store.declare('logits', 'output', this.sizes.logitRows * head.n * WORD);
+    const logits = store.declare('logits', 'output', this.sizes.logitRows * logitColumns(shape.vocabulary) * WORD);
     const next = store.declare('next', 'output', this.sizes.logitRows * WORD);
-    predict(graph, final, head, { logits, next }, source);
+    predict(graph, final, head, shape.vocabulary, { logits, next }, source);
     return { graph };
   }
 
-  /** A matrix with a row for every token: the embedding or the head. */
-  private tokenTable(name: string, tensor: string, shape: ModelShape): StoredTable {
+  /** The embedding or the head, cut into pieces of at most `bindingBytes`. */
+  private tokenTable(name: string, tensor: string, shape: ModelShape): TokenTable {
     const storage = this.storages.table;
     const ld = align(shape.hidden, 4);
-    const parts = [{ tensor, offset: 0, rows: shape.vocabulary, columns: shape.hidden, ld }];
-    const bytes = align(shape.vocabulary, 8) * rowWords(storage, ld) * WORD;
-    return { storage, place: this.store.declare(name, 'weight', bytes, { kind: 'weights', storage, parts }) };
+    const pitch = rowWords(storage, ld) * WORD;
+    const most = Math.max(8, Math.floor((this.sizes.bindingBytes ?? BINDING_BYTES) / pitch / 8) * 8);
+    const split = shape.vocabulary > most;
+    const pieces: TokenTable['pieces'] = [];
+    for (let first = 0; first < shape.vocabulary; first += most) {
+      const rows = Math.min(most, shape.vocabulary - first);
+      const parts = [{ tensor, offset: 0, rows, columns: shape.hidden, ld, ...(split ? { from: first } : {}) }];
+      const place = this.store.declare(split ? `${name}.${pieces.length}` : name, 'weight', align(rows, 8) * pitch, { kind: 'weights', storage, parts });
+      pieces.push({ place, first, rows });
+    }
+    return { storage, pieces };
   }
 
   private tokenRows(mode: Mode): Rows {

@@ -1,27 +1,28 @@
 /** Operations of the frozen base model that are not linear layers: builders that append to a graph. */
 import { kernel } from '../../kernels/index.ts';
-import { type Graph, matrix, type Place, perRow, type Rows, type Source, type Value } from '../graph.ts';
+import { type Draft, type Graph, matrix, type Place, perRow, type Rows, type Source, type Value } from '../graph.ts';
 import type { Storage } from '../plan/storage.ts';
 import type { ModelShape } from '../plan/model.ts';
 
 const perVec4 = (ld: number): number => Math.ceil(ld / 4 / 64);
 const onTargets = (rows: Rows): boolean => rows.symbol === 'targets';
 
-/** A matrix of frozen weights that are looked up by row. */
-export interface StoredTable {
-  place: Place;
+/** A frozen matrix with a row for every token, cut by rows into pieces that a device can bind; most have one. */
+export interface TokenTable {
   storage: Storage;
+  /** Rows of every piece but the last are multiples of 8. */
+  pieces: { place: Place; first: number; rows: number }[];
 }
 
 /** out[t] = table[ids[t]], table: [vocabulary, ld]. */
-export function embedding(graph: Graph, ids: Place, table: StoredTable, rows: Rows, width: number, source: Source): Value {
+export function embedding(graph: Graph, ids: Place, table: TokenTable, rows: Rows, width: number, source: Source): Value {
   const out = matrix('embedding', rows, width);
   graph.add({
     kind: 'embedding', inputs: [], outputs: [out], trains: false,
-    emit: () => [{
-      spec: kernel('embedding.forward', table.storage), params: { LD: out.ld }, bindings: { ids, w: table.place, out },
-      grid: [perVec4(out.ld), perRow(rows), 1], flops: { each: 0 }, source,
-    }],
+    emit: () => table.pieces.map(({ place, first, rows: held }): Draft => ({
+      spec: kernel('embedding.forward', table.storage), params: { LD: out.ld, ...(table.pieces.length > 1 ? { FIRST: first, ROWS: held } : {}) },
+      bindings: { ids, w: place, out }, grid: [perVec4(out.ld), perRow(rows), 1], flops: { each: 0 }, source,
+    })),
   });
   return out;
 }

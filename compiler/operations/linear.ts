@@ -132,13 +132,15 @@ export interface InputGradientParts {
   /** Reads its coefficients from the same dz as `lowrank`. */
   radial?: TermOf<'radial'>;
   addend?: Value;
+  /** First column of dy that belongs to the weight. */
+  column?: number;
   /** Cross-entropy chunks: dy holds only rows [start, start + limit). */
   chunk?: { rowStart: number; rowLimit: number };
 }
 
 /** dx = dy·W + mask∘(dz·A) + x·Σ radial + addend, in one dispatch. */
 export function inputGradient(x: Value, out: Value, parts: InputGradientParts): Draft {
-  const { matmul, lowrank, radial, addend, chunk } = parts;
+  const { matmul, lowrank, radial, addend, column = 0, chunk } = parts;
   const dz = lowrank?.dz ?? radial?.dz;
   const projection = lowrank?.projection;
   const weight = matmul?.weight;
@@ -146,7 +148,7 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
   return {
     spec: kernel('linear.input_grad', weight?.storage),
     params: {
-      ROWS_ARE_TARGETS: x.rows.symbol === 'targets', N: weight?.rows ?? 4, LD_DY: matmul?.dy.ld ?? 4, LD_DX: out.ld,
+      ROWS_ARE_TARGETS: x.rows.symbol === 'targets', N: weight?.rows ?? 4, LD_DY: matmul?.dy.ld ?? 4, DY_COLUMN: column, LD_DX: out.ld,
       SZ: projection?.columns ?? 4, LD_DZ: dz?.ld ?? 4, RADIALS: radial?.count ?? 0, RADIAL_COLUMN: radial?.column ?? 0,
       HAS_BASE: matmul !== undefined, HAS_LOWRANK: lowrank !== undefined, HAS_ADDEND: addend !== undefined,
       CHUNKED_INPUT: chunk !== undefined, ...dropout(projection?.dropout ?? 0),

@@ -48,7 +48,15 @@ export const contentSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('weights'),
     storage: z.enum(STORAGES),
-    parts: z.array(z.strictObject({ tensor: name, offset: count, rows: positive, columns: positive, ld: positive })).min(1),
+    parts: z
+      .array(
+        z.strictObject({
+          tensor: name, offset: count, rows: positive, columns: positive, ld: positive,
+          /** First row of the tensor that is taken, when it is not whole: `rows` of them from here. */
+          from: count.optional(),
+        }),
+      )
+      .min(1),
   }),
   z.strictObject({ kind: z.literal('words'), values: z.array(word) }),
   /** One word per 16 floats of the parameter buffer: its optimiser group, from `groupRuns`. */

@@ -1,5 +1,7 @@
-// out[t] = w[ids[t]], padding columns included: those of w (weights/*.wgsl) are zeros.
+// out[t] = w[ids[t] − FIRST] where that is below ROWS; other rows are left to the dispatch that has their piece. Padding columns included: those of w (weights/*.wgsl) are zeros.
 const LD: u32 = 64u; // @param
+const FIRST: u32 = 0u; // @param first row of the table that w holds
+const ROWS: u32 = 4294967295u; // @param rows that w holds
 
 const K4: u32 = LD / 4u;
 
@@ -9,5 +11,7 @@ const K4: u32 = LD / 4u;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (id.x >= K4 || id.y >= frame.tokens) { return; }
-  out[id.y * K4 + id.x] = load_w4(weight_row(ids[id.y]), id.x);
+  let row = ids[id.y] - FIRST;
+  if (row >= ROWS) { return; }
+  out[id.y * K4 + id.x] = load_w4(weight_row(row), id.x);
 }

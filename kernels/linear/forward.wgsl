@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let first = id.y * 16u;
   let column = id.x * 8u;
   let rows = chunk_rows();
-  if (first >= rows || column >= LD_Y) { return; }
+  if (first >= rows || column >= WIDTH_Y) { return; }
   let row = site.row_start + first;
   var acc: Tile;
 
@@ -56,6 +56,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
   for (var i = 0u; i < 2u * min(rows - first, 16u); i++) {
     let c = column + 4u * (i % 2u);
-    if (c < LD_Y) { finish(first + i / 2u, c, acc[i]); }
+    if (c < WIDTH_Y) { finish(first + i / 2u, c, acc[i]); }
   }
 }

@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
   partial[local.y][local.x] = sum;
   workgroupBarrier();
-  if (local.x == 0u && column < LD_Y) {
+  if (local.x == 0u && column < WIDTH_Y) {
     for (var l = 1u; l < LANES; l++) { sum += partial[local.y][l]; }
     finish(i, column, sum);
   }

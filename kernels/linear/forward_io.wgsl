@@ -5,6 +5,8 @@ const LD_X: u32 = 64u; // @param
 const N: u32 = 64u; // @param columns computed; columns N..LD_Y become zeros
 const W_ROWS: u32 = 0u; // @param rows that w really has; columns past them become zeros; 0 = N
 const LD_Y: u32 = 64u; // @param
+const Y_COLUMN: u32 = 0u; // @param column of y where this w begins, multiple of 4
+const Y_WRITTEN: u32 = 0u; // @param columns of y written from there, multiple of 4; 0 = LD_Y
 const LD_S: u32 = 16u; // @param
 const HAS_BASE: bool = true; // @param
 const HAS_BIAS: bool = false; // @param
@@ -28,6 +30,7 @@ const K4: u32 = LD_X / 4u;
 const CHECKED_S: array<u32, SEGMENTS> = SEG_S;
 // One segment without adapter is none; knowing it here halves the time a driver needs to compile the kernel.
 const HAS_LOWRANK: bool = SEGMENTS > 1u || SEG_RANK[0] > 0u;
+const WIDTH_Y: u32 = select(Y_WRITTEN, LD_Y, Y_WRITTEN == 0u);
 const REAL: u32 = select(W_ROWS, N, W_ROWS == 0u);
 
 // A row of w. Past the end the last row stands in; `finish` drops what came of it.
@@ -35,12 +38,13 @@ fn w_row(n: u32) -> WeightRow {
   return weight_row(min(n, REAL - 1u));
 }
 
-// `i` counts rows from the start of the chunk; `column` is a multiple of 4 below LD_Y.
+// `i` counts rows from the start of the chunk; `column` is a multiple of 4 below WIDTH_Y.
 fn finish(i: u32, column: u32, sum: vec4<f32>) {
   let row = site.row_start + i;
+  let y4 = (Y_COLUMN + column) / 4u;
   var value = sum;
   if (HAS_BIAS) { value += bias[column / 4u]; }
-  if (HAS_RESIDUAL) { value += residual[row * (LD_Y / 4u) + column / 4u]; }
+  if (HAS_RESIDUAL) { value += residual[row * (LD_Y / 4u) + y4]; }
   let real = column + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(min(REAL, N));
-  y[select(row, i, CHUNKED_OUTPUT) * (LD_Y / 4u) + column / 4u] = select(vec4<f32>(), value, real);
+  y[select(row, i, CHUNKED_OUTPUT) * (LD_Y / 4u) + y4] = select(vec4<f32>(), value, real);
 }

@@ -31,8 +31,8 @@ fn multiply(acc: ptr<function, array<vec4<f32>, 16>>, tx: u32, ty: u32) {
 // Accumulators are indexed by constants only: a driver that does not unroll would keep them in memory otherwise.
 fn put(first: u32, here: u32, i: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
   if (i >= here) { return; }
-  if (column < LD_Y) { finish(first + i, column, low); }
-  if (column + 32u < LD_Y) { finish(first + i, column + 32u, high); }
+  if (column < WIDTH_Y) { finish(first + i, column, low); }
+  if (column + 32u < WIDTH_Y) { finish(first + i, column + 32u, high); }
 }
 
 @compute @workgroup_size(64)
@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let column = group.x * 64u;
   let first = group.y * 64u;
   let rows = chunk_rows();
-  if (first >= rows || column >= LD_Y) { return; }
+  if (first >= rows || column >= WIDTH_Y) { return; }
   let here = min(rows - first, 64u);
   let row = site.row_start + first;
   let drop = dropper();

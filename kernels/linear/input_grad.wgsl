@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   }
 
   if (HAS_BASE) {
-    let dy0 = select(row, first, CHUNKED_INPUT) * DY4;
+    let dy0 = select(row, first, CHUNKED_INPUT) * DY4 + DY_COLUMN / 4u;
     for (var n = 0u; n < (N + 3u) / 4u; n++) {
       let w0 = weight_row(4u * n);
       let w1 = weight_row(min(4u * n + 1u, N - 1u));

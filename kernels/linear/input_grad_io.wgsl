@@ -2,6 +2,7 @@
 //   dx[t, k] = Σ_n dy[t, n]·w[n, k] + drop∘(Σ_j dz[t, j]·a[j, k]) + x[t, k]·Σ_i dz[t, RADIAL_COLUMN + i] + addend[t, k]
 const LD_DY: u32 = 64u; // @param
 const N: u32 = 64u; // @param rows of w
+const DY_COLUMN: u32 = 0u; // @param column of dy where this w begins, multiple of 4
 const LD_DX: u32 = 64u; // @param also of w, a, x and addend
 const LD_DZ: u32 = 16u; // @param
 const SZ: u32 = 16u; // @param rows of a

@@ -54,11 +54,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 
   if (HAS_BASE) {
-    let dy0 = select(row, first, CHUNKED_INPUT) * DY4;
+    let dy0 = select(row, first, CHUNKED_INPUT) * DY4 + DY_COLUMN / 4u;
     for (var n = 0u; n < N; n += 16u) {
       for (var r = lane / 4u; r < 64u; r += 16u) {
         var v = vec4<f32>();
-        if (r < here && n + 4u * part < LD_DY) { v = dy[dy0 + r * DY4 + n / 4u + part]; }
+        if (r < here && DY_COLUMN + n + 4u * part < LD_DY) { v = dy[dy0 + r * DY4 + n / 4u + part]; }
         left[r * PITCH + part] = v;
       }
       for (var q = lane / 16u; q < 16u; q += 4u) {

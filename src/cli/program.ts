@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { compile } from '../../compiler/index.ts';
+import { compile, PORTABLE_BYTES } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { type Checked, check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
 import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
@@ -27,6 +27,7 @@ export const PROGRAM_OPTIONS = {
   batch: { type: 'string', value: 'N', about: 'sequences per micro-batch' },
   lr: { type: 'string', value: 'RATE', about: 'learning rate of the adapters' },
   seed: { type: 'string', value: 'N', about: 'seed of everything random' },
+  portable: { type: 'boolean', about: 'cut large token tables to fit WebGPU\'s default limits, 128 MiB a binding' },
   out: { type: 'string', short: 'o', value: 'DIR', about: 'where results go (default: runs/NAME)' },
 } as const satisfies Options;
 
@@ -36,6 +37,7 @@ export interface ProgramValues {
   batch?: string | undefined;
   lr?: string | undefined;
   seed?: string | undefined;
+  portable?: boolean | undefined;
   out?: string | undefined;
 }
 
@@ -93,13 +95,15 @@ export function planFor(target: string, values: ProgramValues, terminal: Termina
   if (!checked.program) throw new Fault(checked.diagnostics);
   if (checked.variants) throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
   const folder = join(out, `${name}.mosplan`);
-  const plan = compileInto(folder, checked.program, checked.diagnostics, terminal);
+  const plan = compileInto(folder, checked.program, checked.diagnostics, terminal, values);
   return { plan, folder, out };
 }
 
-export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal): Plan {
+export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal, { portable }: ProgramValues = {}): Plan {
   const shape = shapeOf(program);
-  const { compiled, diagnostics } = compile(program, shape, { pathOf: (path, base) => fromFolder(folder, path, base) });
+  const { compiled, diagnostics } = compile(program, shape, {
+    pathOf: (path, base) => fromFolder(folder, path, base), ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
+  });
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);
   terminal.diagnostics([...warnings, ...diagnostics]);
   writePlan(folder, compiled.plan, compiled.files);

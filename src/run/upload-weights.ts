@@ -21,16 +21,15 @@ export async function uploadWeights(
   tensors: TensorSource,
 ): Promise<void> {
   let pending = 0;
-  for (const { tensor, offset, rows, columns, ld } of parts) {
+  for (const { tensor, offset, rows, columns, ld, from } of parts) {
     const losses = noLosses();
     const step = Math.max(1, Math.floor(PIECE / columns));
     const pitch = rowWords(storage, ld);
     for (let row = 0; row < rows; row += step) {
       const count = Math.min(step, rows - row);
-      const values = await tensors(
-        tensor,
-        count < rows ? { from: row * columns, count: count * columns } : undefined,
-      );
+      const whole = from === undefined && count === rows;
+      const range = { from: ((from ?? 0) + row) * columns, count: count * columns };
+      const values = await tensors(tensor, whole ? undefined : range);
       if (values.length !== count * columns)
         throw fault(
           'wrong-tensor-shape',

@@ -101,7 +101,10 @@ export function openSmall(text: Text, options: CompileOptions = {}, how: Executo
 }
 
 export async function openCompiled({ plan, files }: Compiled, how: ExecutorOptions = {}): Promise<Rig> {
-  const executor = await Executor.open(plan, files, gpu!, async name => tensors.get(name)!, how);
+  const executor = await Executor.open(plan, files, gpu!, async (name, range) => {
+    const values = tensors.get(name)!;
+    return range ? values.subarray(range.from, range.from + range.count) : values;
+  }, how);
   return { plan, executor, session: new Session(executor) };
 }
 
