@@ -84,7 +84,7 @@ export function optimizerProgram(store: Store, parameters: ParameterSpace, clip:
   const groupOf = store.declare('group_of_block', 'constant', (count / GROUP_BLOCK) * 4, { kind: 'groups' });
   return [
     {
-      spec: kernel('optimizer.norm_partial'), params: { COUNT: count, PARTIALS }, bindings: { grads, partial },
+      spec: kernel('optimizer.norm_partial'), params: { COUNT: count, PARTIALS }, bindings: { grads, group_of_block: groupOf, groups, partial },
       grid: [PARTIALS, 1, 1], flops: { each: 2 * count }, source,
     },
     {

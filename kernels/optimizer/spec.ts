@@ -7,6 +7,8 @@ export const optimizerNormPartial: KernelSpec = {
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'grads', access: 'read' },
+    { name: 'group_of_block', access: 'read' },
+    { name: 'groups', access: 'read' },
     { name: 'partial', access: 'write' },
   ],
 };

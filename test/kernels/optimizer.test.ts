@@ -46,11 +46,19 @@ function tableOf(groups: readonly Group[], t: number): Float32Array {
   );
 }
 
-async function control(grads: Float32Array, PARTIALS: number, MAX_NORM: number): Promise<Float32Array> {
+const TRAINED: Group[] = [{ lr: 1, kind: KIND.adamw }];
+
+async function control(
+  grads: Float32Array,
+  PARTIALS: number,
+  MAX_NORM: number,
+  groups = TRAINED,
+  groupOfBlock = new Uint32Array(grads.length / BLOCK_FLOATS),
+): Promise<Float32Array> {
   const { partial } = await runKernel(
     optimizerNormPartial,
     { COUNT: grads.length, PARTIALS },
-    { grads, partial: floats(2 * PARTIALS) },
+    { grads, group_of_block: groupOfBlock, groups: tableOf(groups, 1), partial: floats(2 * PARTIALS) },
     { workgroups: [PARTIALS] },
   );
   const final = await runKernel(
@@ -112,6 +120,18 @@ gpuTest('gradient norm and clip factor', async () => {
     expect([got[2], got[3]]).toEqual([0, 0]);
   }
   expect(Array.from(await control(floats(32), 2, 1))).toEqual([0, 1, 0, 0]);
+});
+
+gpuTest('frozen groups have no part in the norm, whatever their gradients are', async () => {
+  const groups: Group[] = [...TRAINED, { lr: 1, kind: KIND.frozen }, { lr: 1, kind: KIND.sgd }];
+  const groupOfBlock = Uint32Array.from({ length: 30 }, (_, i) => (i * 5) % 3);
+  const grads = randomMatrix(75, 1, 30 * BLOCK_FLOATS);
+  const trained = grads.filter((_, i) => groupOfBlock[Math.floor(i / BLOCK_FLOATS)] !== 1);
+  const frozen = groupOfBlock.indexOf(1) * BLOCK_FLOATS;
+  grads.set([Number.NaN, Number.POSITIVE_INFINITY, 1e30], frozen);
+  const got = await control(grads, 3, 1, groups, groupOfBlock);
+  expectClose('norm of trained groups', [got[0]], [gradientControl(trained, 1)[0]]);
+  expect(got[2]).toBe(0);
 });
 
 gpuTest('unusable gradients are counted by their bits and stop the step', async () => {
