@@ -12,19 +12,7 @@ import { normalStream } from '../../src/run/random.ts';
 import { switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
 import { balanceLoss, STATS_FLOATS } from '../../src/run/telemetry.ts';
 import { gpuTest } from '../gpu/harness.ts';
-import { batchOf, openSmall, randomParameters, type Text } from './small.ts';
-
-const EVERYTHING: Text = {
-  adapters: `
-adapter q_proj layers 0 < alpha: 12; experts: hyperbolic(c=learn(init=2), rank=4), sphere(c=learn(init=1), map=exp, rank=3), euclid(rank=2); router: top2(aux=0.5, z=0.1) >
-adapter k_proj layers 0 < rank: 4; alpha: 8; experts: kappa(k=learn(init=0.3), map=exp), kappa(k=learn(init=-0.4)); router: soft(noise=0.3) >
-adapter v_proj layers 0 < rank: 4; alpha: 4; experts: hyperbolic(c=learn(init=1), map=exp, scale=learn) >
-adapter o_proj < rank: 4; alpha: 8; dropout: 0.25; experts: sphere(c=learn(init=1), scale=learn), hyperbolic(c=learn(init=1), map=exp), euclid; router: top1(aux=0.2, z=0.2) >
-adapter math: o_proj < rank: 3; alpha: 4; rslora: true; dropout: 0.25; experts: kappa(k=learn(init=0.5)) >
-adapter gate_proj layers 0 < rank: 3; alpha: 6; experts: hyperbolic(c=learn(init=1)), sphere(c=learn(init=1)), euclid; router: top2(on=rank, aux=0.4, gate=softmax) >
-adapter up_proj layers 0 < rank: 5; rslora: true; experts: euclid >
-adapter down_proj layers 1 < rank: 4; experts: euclid * 2; router: soft(gate=softmax) >`,
-};
+import { batchOf, EVERYTHING, openSmall, randomParameters } from './small.ts';
 
 const FRAME: Frame = { seed: 5, step: 2, micro: 1, training: true, lossScale: 0, auxScale: 1 };
 

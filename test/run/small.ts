@@ -101,10 +101,16 @@ export function openSmall(text: Text, options: CompileOptions = {}, how: Executo
 }
 
 export async function openCompiled({ plan, files }: Compiled, how: ExecutorOptions = {}): Promise<Rig> {
-  const executor = await Executor.open(plan, files, gpu!, async (name, range) => {
-    const values = tensors.get(name)!;
-    return range ? values.subarray(range.from, range.from + range.count) : values;
-  }, how);
+  const executor = await Executor.open(
+    plan,
+    files,
+    gpu!,
+    async (name, range) => {
+      const values = tensors.get(name)!;
+      return range ? values.subarray(range.from, range.from + range.count) : values;
+    },
+    how,
+  );
   return { plan, executor, session: new Session(executor) };
 }
 
@@ -152,10 +158,22 @@ export function sequences(seed: number, lengths: readonly number[], masked = 0):
 export const batchOf = (seed: number, lengths: readonly number[], masked = 0): PackedBatch =>
   pack(sequences(seed, lengths, masked));
 
-/** Plain training: nothing random, no balance loss; stacked q, k, v, several names, every map. */
+/** Plain training: nothing random, no balance loss. Two names on one module; what is not adapted compiles once for all. */
 export const PLAIN: Text = {
   adapters: `
-adapter q_proj, k_proj, v_proj < rank: 4; experts: hyperbolic(c=learn(init=0.5)), sphere(c=learn, map=exp), euclid; router: top2(aux=0) >
-adapter o_proj < rank: 4; experts: kappa(k=learn, scale=learn), euclid; router: soft >
-adapter math: o_proj, down_proj layers 1 < rank: 4; experts: hyperbolic(map=exp) >`,
+adapter q_proj, k_proj, v_proj < rank: 4; experts: hyperbolic(c=learn(init=0.5)), kappa(k=learn, map=exp, scale=learn), euclid; router: top2(aux=0) >
+adapter math: q_proj < rank: 4; experts: sphere(map=exp) >`,
+};
+
+/** Every kind of parameter, space, map, router and gate; dropout and noise. */
+export const EVERYTHING: Text = {
+  adapters: `
+adapter q_proj layers 0 < alpha: 12; experts: hyperbolic(c=learn(init=2), rank=4), sphere(c=learn(init=1), map=exp, rank=3), euclid(rank=2); router: top2(aux=0.5, z=0.1) >
+adapter k_proj layers 0 < rank: 4; alpha: 8; experts: kappa(k=learn(init=0.3), map=exp), kappa(k=learn(init=-0.4)); router: soft(noise=0.3) >
+adapter v_proj layers 0 < rank: 4; alpha: 4; experts: hyperbolic(c=learn(init=1), map=exp, scale=learn) >
+adapter o_proj < rank: 4; alpha: 8; dropout: 0.25; experts: sphere(c=learn(init=1), scale=learn), hyperbolic(c=learn(init=1), map=exp), euclid; router: top1(aux=0.2, z=0.2) >
+adapter math: o_proj < rank: 3; alpha: 4; rslora: true; dropout: 0.25; experts: kappa(k=learn(init=0.5)) >
+adapter gate_proj layers 0 < rank: 3; alpha: 6; experts: hyperbolic(c=learn(init=1)), sphere(c=learn(init=1)), euclid; router: top2(on=rank, aux=0.4, gate=softmax) >
+adapter up_proj layers 0 < rank: 5; rslora: true; experts: euclid >
+adapter down_proj layers 1 < rank: 4; experts: euclid * 2; router: soft(gate=softmax) >`,
 };
