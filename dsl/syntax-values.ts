@@ -321,10 +321,11 @@ export class ValueBuilder {
   /** A string token's text: two escapes, and nothing else. */
   protected text(token: IToken): Name {
     const span = this.span(token);
-    const closed = /^(["']).*\1$/.test(token.image) && token.image.length > 1;
+    // Not `.`: a string may hold the line separators that only JavaScript knows.
+    const closed = /^(["'])[\s\S]*\1$/.test(token.image) && token.image.length > 1;
     const inner = token.image.slice(1, closed ? -1 : undefined);
     if (token.image.startsWith("'")) return { text: inner, span };
-    const bad = /\\(?!["\\])./.exec(inner.replaceAll('\\\\', '  '));
+    const bad = /\\(?!["\\])[\s\S]/.exec(inner.replaceAll('\\\\', '  '));
     if (bad) {
       const at = this.source.span(span.start + 1 + bad.index, span.start + 3 + bad.index);
       this.report.add('bad-escape', at, `\`${bad[0]}\` is not an escape`, {

@@ -17,6 +17,11 @@ export const FAULTS = {
     about: 'A file with a `sweep` is several programs, and this command takes one.',
     help: 'compile or train the file, then name the plan of one of its programs in OUT',
   },
+  // scripts
+  'bad-interpolation': {
+    about: 'A value in a `mos` template is none that a program can hold.',
+    help: 'give a number, a string on one line, a list, or something the builder made',
+  },
   // files
   'file-not-found': {
     about: 'A file or folder that was named does not exist.',

@@ -1,0 +1,52 @@
+/** Text → checked program for scripts, where a mistake is thrown: a script has nothing to do with half a program. */
+import { readFileSync } from 'node:fs';
+import {
+  type Checked,
+  check,
+  type Diagnostic,
+  type Program,
+  renderText,
+  type Variant,
+} from '../../dsl/index.ts';
+
+export interface TextOptions {
+  /** Where paths in the program start; default: the folder the script is run in. */
+  folder?: string;
+  /** What the text is called in messages. */
+  name?: string;
+}
+
+/** The mistakes in a program, rendered in `message` and as data in `diagnostics`. */
+export class MosError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>) {
+    super(`the program has mistakes\n\n${renderText(diagnostics, sources)}`);
+    this.name = 'MosError';
+    this.diagnostics = diagnostics;
+  }
+}
+
+export function checkText(text: string, { folder = '.', name = 'script.mos' }: TextOptions): Checked {
+  const file = folder === '.' ? name : `${folder.replaceAll('\\', '/').replace(/\/$/, '')}/${name}`;
+  return check(file, text, { readFile: readText, needs: { model: false } });
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+export function programOf({ program, diagnostics, sources }: Checked): Program {
+  if (!program) throw new MosError(diagnostics, sources);
+  return program;
+}
+
+/** A text without a sweep is a single program. */
+export function variantsOf(checked: Checked): Variant[] {
+  const program = programOf(checked);
+  return checked.variants ?? [{ name: 'program', settings: [], program }];
+}
