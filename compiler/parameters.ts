@@ -68,11 +68,11 @@ export class ParameterSpace {
     this.assign(regions.a, stack.ldS * stack.ldX, weights);
     this.assign(regions.a + stack.ldS * stack.ldX, (stack.ldZ - stack.ldS) * stack.ldX, router);
     this.assign(regions.b, stack.bSize, weights);
-    for (const adapter of stack.adapters) this.declare(stack, adapter, regions, weights, router);
+    for (const adapter of stack.adapters) this.describe(stack, adapter, regions, weights, router);
     return regions;
   }
 
-  private declare(stack: Stack, adapter: StackedAdapter, regions: SiteRegions, weights: number, router: number): void {
+  private describe(stack: Stack, adapter: StackedAdapter, regions: SiteRegions, weights: number, router: number): void {
     const module = stack.modules[adapter.module];
     const adapterName = adapter.block.name;
     const prefix = module.linear.path + (adapterName === 'default' ? '' : `.adapters.${adapterName}`);
