@@ -10,6 +10,7 @@ import { Source } from './source.ts';
 import { readSyntax } from './syntax.ts';
 import { isKind, KIND } from './vocabulary/kinds.ts';
 import { type Field, type Fields, learnFields, type Shape } from './vocabulary/shape.ts';
+import { userSpace } from './vocabulary/space.ts';
 
 export interface FillOptions {
   /** Lines of comment above each adapter, by its place in `program.adapters`. */
@@ -151,8 +152,12 @@ class Filler {
         { init: { ...learnFields(shape).init, fallback: shape.init } as Field },
         adapter,
       );
-    } else if (shape.is === 'call' && Object.hasOwn(shape.heads, word.text)) {
-      const params = { ...shape.heads[word.text]?.params };
+    } else if (shape.is === 'call') {
+      const declared = this.program.spaces?.find(space => space.name === word.text);
+      const head = Object.hasOwn(shape.heads, word.text)
+        ? shape.heads[word.text]
+        : declared && userSpace(declared);
+      const params = { ...head?.params };
       const places = value === written ? [adapter] : [...this.program.adapters.keys()];
       if (name === 'router' && places.some(place => this.allKept(place))) delete params.aux;
       this.parameters(value, params, adapter);

@@ -158,7 +158,7 @@ class Layout {
   }
 
   private param(): Doc {
-    const parts: Doc[] = [this.word('soft')];
+    const parts: Doc[] = [this.word(this.was(Comma) ? 'line' : 'soft')];
     if (this.is(Colon)) parts.push(this.word('none'), this.word('space'));
     if (this.is(Equals)) parts.push(this.word('space'), this.run('value', 'space'));
     return parts;

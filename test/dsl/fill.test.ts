@@ -46,6 +46,7 @@ describe('means the same', () => {
     'use "lib.mos"; adapter q_proj < experts: $shared, euclid >',
     'let two = sphere; adapter q_proj < experts: $two * 2 > sweep < experts.map: [stereo, exp]; adapter.rank: [2, 4] >',
     'adapter q_proj < > sweep < experts: [[euclid], [hyperbolic], [hyperbolic, sphere]]; seed: [1, 2] >',
+    'space t(c: positive, k: real = 2) < lift(r) = atan(sqrt(c)*r)/sqrt(c); drop(r) = tan(sqrt(c)*r)/sqrt(c) > adapter q < experts: t(k=1), t, euclid >',
     'model "m" < > data "d.jsonl" < > adapter x: "*.{q,k}_proj" layers 0..2 < > eval e: on "e.jsonl" < >',
   ])('%s', text => void filled(text));
 });

@@ -54,9 +54,12 @@ describe('any well-formed program', () => {
     expect(refused).toBeLessThan(20);
   });
 
-  test.each([...new Bun.Glob('examples/*.mos').scanSync()])('%s', path => {
-    holds(readFileSync(path, 'utf8'));
-  });
+  test.each(['examples', 'dsl/library'].flatMap(folder => [...new Bun.Glob(`${folder}/*.mos`).scanSync()]))(
+    '%s',
+    path => {
+      holds(readFileSync(path, 'utf8'));
+    },
+  );
 
   test('small ones', () => {
     for (const text of [TINY, LINE, '', '// alone', '\uFEFF/* a */', '\r\n\r\nlet a = 1']) holds(text);

@@ -108,11 +108,44 @@ const block: fc.Arbitrary<Words> = fc
   )
   .map(parts => parts.flat());
 
+const expression: fc.Arbitrary<Words> = fc.letrec<{ expression: Words }>(tie => ({
+  expression: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom<Words>(['r'], ['c'], ['2'], ['0.5'], ['1e-3']),
+    fc
+      .tuple(tie('expression'), fc.constantFrom('+', '-', '*', '/', '^'), tie('expression'))
+      .map(([a, sign, b]) => [...a, sign, ...b]),
+    tie('expression').map(of => ['-', ...of]),
+    tie('expression').map(of => ['(', ...of, ')']),
+    fc
+      .tuple(fc.constantFrom('sqrt', 'log1p'), tie('expression'))
+      .map(([head, of]) => [head, '(', ...of, ')']),
+    fc.tuple(tie('expression'), tie('expression')).map(([a, b]) => ['max', '(', ...a, ',', ...b, ')']),
+  ),
+})).expression;
+
+const space: fc.Arbitrary<Words> = fc
+  .tuple(
+    fc.constantFrom<Words>(
+      [],
+      ['(', 'c', ')'],
+      ['(', 'c', ':', 'positive', ',', 'k', ':', 'real', '=', 'learn', '(', 'init', '=', '-', '1', ')', ')'],
+    ),
+    expression,
+    expression,
+    fc.boolean(),
+  )
+  .map(([params, lift, drop, ends]) => [
+    ...['space', 'horn', ...params, '<', 'lift', '(', 'r', ')', '='],
+    ...[...lift, ';', 'drop', '(', 'r', ')', '=', ...drop, ...(ends ? [';'] : []), '>'],
+  ]);
+
 const statement: fc.Arbitrary<Words> = fc.oneof(
   fc.tuple(string, fc.boolean()).map(([path, ends]) => ['use', path, ...(ends ? [';'] : [])]),
   fc
     .tuple(plainName, value, fc.boolean())
     .map(([key, of, ends]) => ['let', key, '=', ...of, ...(ends ? [';'] : [])]),
+  space,
   { arbitrary: block, weight: 3 },
 );
 
