@@ -108,6 +108,7 @@ export function siteTable(stacks: PlacedStack[], layerOf: (path: string) => numb
       return {
         adapter: block.name, module: path, layer: layerOf(path), slot,
         aux: block.router?.aux ?? 0, z: block.router?.z ?? 0, topK: block.router?.k ?? 1,
+        gate: block.router?.gate ?? 'renorm', routes: block.router?.on ?? 'input',
         experts: adapter.experts.map(({ expert, geometry }) => ({
           space: expert.space, ...(expert.map ? { map: expert.map } : {}), rank: expert.rank, scale: expertScale(stack, i, expert),
           ...(expert.curvature

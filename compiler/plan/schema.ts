@@ -154,6 +154,9 @@ export const siteSchema = z.strictObject({
   aux: z.number().min(0),
   z: z.number().min(0),
   topK: positive,
+  /** What becomes of the kept softmax values, and what the router reads. */
+  gate: z.enum(['renorm', 'softmax']),
+  routes: z.enum(['input', 'rank']),
   experts: z.array(
     z.strictObject({
       space: z.string().max(64),
