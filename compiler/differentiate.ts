@@ -11,8 +11,18 @@ import { inputGradient } from './operations/linear.ts';
  * `inputs` are graph inputs whose gradient is wanted too, each with the place it goes to.
  */
 export function differentiate(graph: Graph, seeds: Map<Value, Value>, inputs = new Map<Value, Place>()): Draft[] {
+  const { drafts, gradients } = reverse(graph, seeds, [...inputs.keys()]);
+  for (const [input, place] of inputs) {
+    const gradient = gradients.get(input);
+    if (gradient) gradient.place = place;
+  }
+  return drafts;
+}
+
+/** Drafts that compute the gradients of trained parameters and of `roots`, and where the latter are. */
+export function reverse(graph: Pick<Graph, 'operations'>, seeds: Map<Value, Value>, roots: Value[]): { drafts: Draft[]; gradients: Map<Value, Value> } {
   const drafts: Draft[] = [];
-  const wanted = dependsOnParameters(graph, inputs.keys());
+  const wanted = dependsOnParameters(graph, roots);
   const terms = new Map<Value, Term[]>();
   for (const [value, gradient] of seeds) terms.set(value, [{ kind: 'value', value: gradient }]);
   const known = new Map<Value, Value>();
@@ -35,15 +45,12 @@ export function differentiate(graph: Graph, seeds: Map<Value, Value>, inputs = n
     },
   };
   for (const operation of graph.operations.toReversed()) operation.adjoint?.(tape);
-  for (const [input, place] of inputs) {
-    const gradient = tape.gradient(input);
-    if (gradient) gradient.place = place;
-  }
-  return drafts;
+  for (const root of roots) tape.gradient(root);
+  return { drafts, gradients: known };
 }
 
 /** Values whose gradient some trained parameter needs. */
-function dependsOnParameters(graph: Graph, roots: Iterable<Value>): Set<Value> {
+function dependsOnParameters(graph: Pick<Graph, 'operations'>, roots: Iterable<Value>): Set<Value> {
   const wanted = new Set<Value>(roots);
   for (const { inputs, outputs, trains } of graph.operations) {
     if (trains || inputs.some(i => wanted.has(i))) for (const output of outputs) wanted.add(output);

@@ -5,6 +5,7 @@ import type { Diagnostic } from '../dsl/diagnostics/diagnostic.ts';
 import type { Program } from '../dsl/program.ts';
 import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
+import { differentiateLayers, lowestAdapted } from './recompute.ts';
 import type { Draft, Source } from './graph.ts';
 import { Lowering, type Mode, type Sizes } from './lower.ts';
 import { logitColumns } from './operations/head.ts';
@@ -64,10 +65,13 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const forward = (mode: Mode): Draft[] => lowering.model(shape, mode).graph.drafts();
   const train = lowering.model(shape, 'train');
   const { input, gradient } = train.loss!;
+  const seeds = new Map([[input, gradient!]]);
+  const lowest = lowestAdapted(shape, selection.placements);
+  const backward = program.train.recompute === 'layer' ? differentiateLayers(train.graph, train.trunk, seeds, lowest) : differentiate(train.graph, seeds);
   const programs: [string, Draft[]][] = [
     ['refresh', shared.refresh],
     ['forward', [...train.graph.drafts(), ...shared.telemetry]],
-    ['backward', [...differentiate(train.graph, new Map([[input, gradient!]])), ...shared.finishBackward]],
+    ['backward', [...backward, ...shared.finishBackward]],
     ['optimizer', optimizerProgram(store, parameters, program.train.clip, source)],
     ['evaluate', [...forward('evaluate'), ...shared.telemetry]],
     ['prefill', forward('prefill')],

@@ -206,7 +206,7 @@ export class Lowering {
   }
 
   /** Builds the graph of one program over the whole model. */
-  model(shape: ModelShape, mode: Mode): { graph: Graph; loss?: Loss & { input: Value } } {
+  model(shape: ModelShape, mode: Mode): { graph: Graph; trunk: Trunk; loss?: Loss & { input: Value } } {
     const graph = new Graph();
     const { store } = this;
     const rows = this.tokenRows(mode);
@@ -216,10 +216,20 @@ export class Lowering {
     const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, { kind: 'rope', frequencies: shape.ropeFrequencies, positions });
     const table = this.tokenTable('embedding', shape.embedding, shape);
     let x = embedding(graph, ids, table, rows, shape.hidden, this.origins(shape.embedding));
-    for (const layer of shape.layers) {
+    const inputs: Value[] = [];
+    const append = (to: Graph, value: Value, layer: LayerShape): Value => {
       const cache = cached ? { slot, kv: this.cacheOf(layer, shape) } : undefined;
-      x = this.layer(graph, x, layer, shape, { position, rope, keys, queries, cache, cached });
+      return this.layer(to, value, layer, shape, { position, rope, keys, queries, cache, cached });
+    };
+    for (const layer of shape.layers) {
+      inputs.push(x);
+      x = append(graph, x, layer);
     }
+    const rebuild = (index: number) => {
+      const copy = new Graph();
+      return { graph: copy, output: append(copy, inputs[index], shape.layers[index]) };
+    };
+    const trunk: Trunk = { operations: graph.operations.length, inputs, output: x, rebuild };
     const targets: Rows = { symbol: 'targets', max: cached ? this.sizes.generateRows : rows.max };
     const gathered = gatherRows(graph, x, this.place('target_index'), this.place('target_of'), targets, this.origins(shape.finalNorm));
     const final = rmsNorm(graph, gathered, this.vector([shape.finalNorm], shape.hidden), shape.normEpsilon, this.origins(shape.finalNorm)).y;
@@ -227,12 +237,12 @@ export class Lowering {
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
       const loss = crossEntropy(graph, final, head, shape.vocabulary, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source, this.sizes.logitsBytes);
-      return { graph, loss: { ...loss, input: final } };
+      return { graph, trunk, loss: { ...loss, input: final } };
     }
     const logits = store.declare('logits', 'output', this.sizes.logitRows * logitColumns(shape.vocabulary) * WORD);
     const next = store.declare('next', 'output', this.sizes.logitRows * WORD);
     predict(graph, final, head, shape.vocabulary, { logits, next }, source);
-    return { graph };
+    return { graph, trunk };
   }
 
   /** The embedding or the head, cut into pieces of at most `bindingBytes`. */
@@ -280,6 +290,17 @@ export class Lowering {
     const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source);
     return this.adaptedLinear(graph, act, () => squaredRadius(graph, act, source), mlpOut, mixed);
   }
+}
+
+/** The decoder layers of a graph, one after another. */
+export interface Trunk {
+  /** Operations of the graph up to the end of the last layer. */
+  operations: number;
+  /** What each layer reads, and what the last one leaves. */
+  inputs: Value[];
+  output: Value;
+  /** The same layer once more, in a graph of its own, from the same input. */
+  rebuild: (layer: number) => { graph: Graph; output: Value };
 }
 
 interface LayerInputs {

@@ -291,6 +291,7 @@ function buildTrain({ values }: Lowered<typeof trainFields>, origin: Span): Trai
     seed: values.seed,
     logEvery: values.log,
     validateEvery: values.validate,
+    recompute: values.recompute,
     patience: values.patience,
     checkpointEvery: values.checkpoint,
     origin,

@@ -151,6 +151,7 @@ function printTrain(train: TrainBlock): string[] {
     ['seed', train.seed, fallback.seed.fallback],
     ['log', train.logEvery, fallback.log.fallback],
     ['validate', train.validateEvery, fallback.validate.fallback],
+    ['recompute', train.recompute ?? 'none', fallback.recompute.fallback],
     ['patience', train.patience, fallback.patience.fallback],
     ['checkpoint', train.checkpointEvery, fallback.checkpoint.fallback],
   ]);

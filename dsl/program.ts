@@ -145,6 +145,8 @@ export interface TrainBlock {
   /** Validations without a better loss after which training ends (0: never), and steps between checkpoints. */
   patience: number;
   checkpointEvery: number;
+  /** `layer`: the backward pass computes each layer again from its input. Absent: `none`. */
+  recompute?: 'none' | 'layer';
   origin: Span;
 }
 

@@ -10,6 +10,7 @@ import {
   number,
   optional,
   positive,
+  word,
 } from './shape.ts';
 
 const beta = (fallback: number, doc: string) =>
@@ -74,6 +75,15 @@ export const trainFields = {
   ),
   log: field('Steps between log lines.', count(1), 10),
   validate: field('Steps between validations; 0: at the end only.', count(0), 0),
-  patience: field('Validations without a better loss after which training ends; 0: never early.', count(0), 0),
+  recompute: field(
+    'What the backward pass computes again instead of keeping it: less memory, about a third more time, the same numbers.',
+    word({ none: 'nothing', layer: 'each decoder layer, from its input' }),
+    'none',
+  ),
+  patience: field(
+    'Validations without a better loss after which training ends; 0: never early.',
+    count(0),
+    0,
+  ),
   checkpoint: field('Steps between checkpoints; 0: at the end and when stopped only.', count(0), 50),
 } satisfies Fields;
