@@ -12,6 +12,7 @@ import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
 import { numberOption, type Options } from './command.ts';
+import { bytesOption, checkMemory } from './memory.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Options for files with a `sweep`. */
@@ -27,6 +28,7 @@ export const PROGRAM_OPTIONS = {
   batch: { type: 'string', value: 'N', about: 'sequences per micro-batch' },
   lr: { type: 'string', value: 'RATE', about: 'learning rate of the adapters' },
   seed: { type: 'string', value: 'N', about: 'seed of everything random' },
+  memory: { type: 'string', value: 'SIZE', about: 'GPU memory there is, such as 8GiB: refuse what needs more, and say what would fit' },
   portable: { type: 'boolean', about: 'cut large token tables to fit WebGPU\'s default limits, 128 MiB a binding' },
   out: { type: 'string', short: 'o', value: 'DIR', about: 'where results go (default: runs/NAME)' },
 } as const satisfies Options;
@@ -37,6 +39,7 @@ export interface ProgramValues {
   batch?: string | undefined;
   lr?: string | undefined;
   seed?: string | undefined;
+  memory?: string | undefined;
   portable?: boolean | undefined;
   out?: string | undefined;
 }
@@ -99,13 +102,14 @@ export function planFor(target: string, values: ProgramValues, terminal: Termina
   return { plan, folder, out };
 }
 
-export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal, { portable }: ProgramValues = {}): Plan {
+export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal, { portable, memory }: ProgramValues = {}): Plan {
   const shape = shapeOf(program);
   const { compiled, diagnostics } = compile(program, shape, {
     pathOf: (path, base) => fromFolder(folder, path, base), ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
   });
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);
   terminal.diagnostics([...warnings, ...diagnostics]);
+  if (memory !== undefined) checkMemory(program, shape, compiled.plan.requires.bytes, bytesOption('memory', memory));
   writePlan(folder, compiled.plan, compiled.files);
   return compiled.plan;
 }

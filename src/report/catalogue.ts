@@ -130,6 +130,10 @@ export const FAULTS = {
     about: 'The GPU allows less than the plan needs.',
     help: 'use a smaller batch, sequence length or rank, or another GPU',
   },
+  'not-enough-memory': {
+    about: 'A plan needs more GPU memory than `--memory` says there is. Nothing was loaded.',
+    help: 'change the settings that the message names',
+  },
   'gpu-out-of-memory': {
     about: 'The GPU has too little free memory.',
     help: 'use a smaller batch or sequence length, or a smaller base model',
