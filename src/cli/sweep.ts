@@ -50,6 +50,7 @@ function openSweep(target: string, values: SweepValues, terminal: Terminal, need
       );
     return undefined;
   }
+  refuseSwept(variants, values);
   terminal.diagnostics(diagnostics);
   const { only } = values;
   const chosen = only
@@ -62,6 +63,19 @@ function openSweep(target: string, values: SweepValues, terminal: Terminal, need
     });
   }
   return { name: nameOf(target), out: outFolder(target, values), variants: chosen };
+}
+
+/** What an option says wins over the file, so a sweep over the same would be one program under several names. */
+function refuseSwept(variants: Variant[], values: SweepValues): void {
+  const swept = new Set(variants.flatMap(({ settings }) => settings.map(({ field }) => field)));
+  for (const name of ['batch', 'lr', 'seed', 'model', 'data'] as const) {
+    const fields = [name, `train.${name}`, `${name}.path`];
+    const field = values[name] === undefined ? undefined : fields.find(one => swept.has(one));
+    if (field !== undefined)
+      throw fault('bad-argument', `\`--${name}\` says what the sweep over \`${field}\` is to vary`, {
+        help: 'leave out the option, or take variants with `--only`',
+      });
+  }
 }
 
 /** Shows each warning once, though every variant may have it, and keeps the errors. */

@@ -63,12 +63,14 @@ test('a variant whose model is missing does not stop the others from compiling',
 
 test('--dry-run lists, --only selects, and both say when there is nothing to list or select', async () => {
   const run = (...args: string[]) => mos(['train', ...args, '--out', path('dry')]);
-  const [all, some, none, plain] = await Promise.all([
+  const [all, some, none, plain, twice] = await Promise.all([
     run(path('seeds.mos'), '--dry-run'),
     run(path('seeds.mos'), '--dry-run', '--only', 'seed=2', '--json'),
     run(path('seeds.mos'), '--only', 'seed=3'),
     run(path('one.mos'), '--only', 'seed=1'),
+    run(path('seeds.mos'), '--seed', '3'),
   ]);
+  expect([twice.code, twice.stderr]).toEqual([1, expect.stringContaining('the sweep over `seed`')]);
   expect([all.code, all.stdout.trim().split('\n')]).toEqual([0, [...BROKEN, ...WHOLE]]);
   expect(JSON.parse(some.stdout).variants).toMatchObject([
     { name: BROKEN[1], state: 'pending' },
@@ -146,8 +148,21 @@ gpuTest(
     expect(code, stderr).toBe(130);
     expect(stderr).not.toContain('[2/2]');
     expect(stdout.match(/not run to its end/g)).toHaveLength(2);
+
+    // The same command goes on where the first variant was stopped.
+    const again = await mos([
+      'train',
+      path('seeds.mos'),
+      '--out',
+      path('stopped'),
+      '--only',
+      'data.path=data*,seed=1',
+    ]);
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stderr).not.toContain('train 1/4');
+    expect(again.stderr).toContain('train 4/4');
   },
-  120_000,
+  180_000,
 );
 
 test('a table leaves out empty columns and keeps Markdown whole', () => {
