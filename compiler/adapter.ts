@@ -4,7 +4,7 @@
  *
  * Buffers: `x`, `dx` [tokens, in padded to 4], `y`, `dy` [tokens, Σ out padded to 8], all f32, padding zero.
  */
-import type { AdapterBlock, TrainBlock } from '../dsl/program.ts';
+import type { AdapterBlock, Program, TrainBlock } from '../dsl/program.ts';
 import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
 import { Graph, matrix } from './graph.ts';
@@ -16,14 +16,15 @@ import { requirements } from './plan/requirements.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
 import type { Compiled } from './index.ts';
+import { Spaces } from './spaces/resolve.ts';
 import { Store } from './store.ts';
 
 /** Compiles one adapter on one linear layer for batches of up to `tokens` rows. */
-export function compileAdapter(block: AdapterBlock, linear: LinearShape, tokens: number, train: TrainBlock): Compiled {
+export function compileAdapter(block: AdapterBlock, linear: LinearShape, tokens: number, train: TrainBlock, spaces?: Program['spaces']): Compiled {
   const store = new Store();
   const parameters = new ParameterSpace(train);
   const sizes = { tokens, rows: 1, generateRows: 0, context: 0, logitRows: 0 };
-  const lowering = new Lowering(store, parameters, sizes, 1, block.origin);
+  const lowering = new Lowering(store, parameters, sizes, 1, block.origin, undefined, new Spaces(spaces));
   const placed = lowering.placeStack([linear], new Map([[linear.path, [{ block, slot: 0 }]]]));
   lowering.declareAdapterBuffers();
   const { stack, source } = placed;
@@ -59,7 +60,7 @@ export function compileAdapter(block: AdapterBlock, linear: LinearShape, tokens:
     symbols: { tokens, targets: tokens, rows: 1 }, context: 0, slots: [block.name],
     ...tables, origins,
     groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
-    sites: siteTable(lowering.stacks, () => 0, s => origins.push(s) - 1), evals: [],
+    sites: siteTable(lowering, () => 0, s => origins.push(s) - 1), evals: [],
   };
   return { plan, files };
 }

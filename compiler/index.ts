@@ -17,6 +17,7 @@ import { storagesFor } from './plan/storage.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
 import { select } from './select.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
+import { Spaces } from './spaces/resolve.ts';
 import { Store } from './store.ts';
 
 /** WebGPU's default limit of one binding. */
@@ -56,7 +57,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const parameters = new ParameterSpace(program.train);
   const sizes = sizesOf(program, shape, options);
   const storages = storagesFor(program.model.dtype, shape.dtype);
-  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin, storages);
+  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin, storages, new Spaces(program.spaces));
   lowering.placeModel(shape, selection.placements);
   lowering.declareAdapterBuffers();
   const source: Source = { ...pick(program.model.origin), module: 'all adapters' };
@@ -95,7 +96,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
     slots: selection.slots,
     ...tables, origins,
     groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
-    sites: siteTable(lowering.stacks, path => layers.get(path)!, s => origins.push(s) - 1),
+    sites: siteTable(lowering, path => layers.get(path)!, s => origins.push(s) - 1),
     training: training(program, lengthOf(program, shape)),
     ...(program.data ? { data: { ...datasetOf(program.data), length: lengthOf(program, shape), paths: pathsOf(program.data) } } : {}),
     evals: program.evals.map(block => {

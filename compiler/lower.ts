@@ -17,6 +17,7 @@ import type { LayerShape, LinearShape, ModelShape } from './plan/model.ts';
 import { rowWords, type Storages } from './plan/storage.ts';
 import { inputGroups } from './select.ts';
 import { layoutStack, type Placement, type Stack } from './site.ts';
+import { Spaces } from './spaces/resolve.ts';
 import type { Store } from './store.ts';
 
 /** A stack, its place in the trained state, and how many adapters come before it in the telemetry. */
@@ -58,10 +59,12 @@ export class Lowering {
   readonly parameters: ParameterSpace;
   readonly sizes: Sizes;
   private readonly slots: number;
+  private readonly spaces: Spaces;
   private readonly storages: Storages;
 
-  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span, storages: Storages = PLAIN) {
+  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span, storages: Storages = PLAIN, spaces = new Spaces()) {
     this.store = store;
+    this.spaces = spaces;
     this.parameters = parameters;
     this.sizes = sizes;
     this.slots = slots;
@@ -91,7 +94,7 @@ export class Lowering {
     const known = this.byModules.get(key);
     if (known) return known;
     const placed = linears.map(l => placements.get(l.path) ?? []);
-    const stack = layoutStack(this.stacks.length + 1, linears, placed);
+    const stack = layoutStack(this.stacks.length + 1, linears, placed, this.spaces);
     const regions = this.parameters.place(stack);
     const origin = stack.adapters[0]?.block.origin;
     const source = { ...this.origins(linears[0].path), ...(origin ? { file: origin.file, line: origin.line, column: origin.column } : {}) };

@@ -2,10 +2,12 @@
  * The trained state: one flat f32 buffer. Each site owns three consecutive regions in it (stacked A with routers,
  * stacked B, geometry), each starting at a bindable offset; an optimiser group is chosen per block of 16 floats.
  */
-import type { Expert, Parameter, TrainBlock } from '../dsl/program.ts';
+import type { Tie } from '../kernels/ties/reference.ts';
+import type { TrainBlock } from '../dsl/program.ts';
 import { align, type Place } from './graph.ts';
 import type { Group, PlanParameter } from './plan/schema.ts';
 import { GEOMETRY_STRIDE, type Stack, type StackedAdapter } from './site.ts';
+import { type ExpertParameter, storedForm } from './spaces/resolve.ts';
 
 /** WebGPU's minStorageBufferOffsetAlignment, in floats. */
 const BINDABLE = 64;
@@ -28,6 +30,8 @@ export class ParameterSpace {
   private readonly groupIndex = new Map<string, number>();
   private blocks: number[] = [];
   private gramFloats = 0;
+  /** Shared parameters by what they have in common. */
+  private readonly shared = new Map<string, Tie>();
   private readonly train: TrainBlock;
 
   constructor(train: TrainBlock) {
@@ -41,6 +45,16 @@ export class ParameterSpace {
   }
   get gramSize(): number {
     return Math.max(this.gramFloats, BINDABLE);
+  }
+
+  /** Parameters with copies, in the order of their first place. */
+  get ties(): Tie[] {
+    return [...this.shared.values()].filter(t => t.copies.length > 0);
+  }
+
+  /** Where a parameter is trained: its own place, or that of the first it is shared with. */
+  trainedAt(offset: number): number {
+    return [...this.shared.values()].find(t => t.copies.includes(offset))?.first ?? offset;
   }
 
   /** Group of every block as runs of [group, blocks]. */
@@ -89,7 +103,7 @@ export class ParameterSpace {
       this.assign(offset, count * ranks, router);
       add({ name: `${prefix}.router`, kind: 'router', offset, rows: count, columns: ranks, ld: ranks, group: router, init: normal });
     }
-    adapter.experts.forEach(({ expert, column, geometry }, e) => {
+    adapter.experts.forEach(({ expert, space, column, geometry }, e) => {
       const base = `${prefix}.experts.${e}`;
       const common = { expert: e, group: weights };
       add({
@@ -101,14 +115,16 @@ export class ParameterSpace {
         rows: module.linear.out, columns: expert.rank, ld: module.rank, init: { kind: 'constant', value: 0 },
       });
       const scalar = { expert: e, rows: 1, columns: 1, ld: 1 };
-      if (expert.curvature) {
-        const offset = regions.geometry + geometry;
-        const group = this.geometryGroup(expert, expert.curvature);
+      space.parameters.forEach((parameter, i) => {
+        const offset = regions.geometry + geometry + i * GEOMETRY_STRIDE;
+        if (this.isCopy(parameter, space.radial.definition.name, module.linear.path, offset)) return;
+        const group = this.geometryGroup(parameter);
         this.assign(offset, 1, group);
-        add({ ...scalar, name: `${base}.curvature`, kind: 'curvature', offset, group, init: { kind: 'constant', value: stored(expert, initial(expert.curvature)) } });
-      }
+        const value = storedForm(parameter.domain, initial(parameter));
+        add({ ...scalar, name: `${base}.${parameter.tensor}`, kind: parameter.builtIn ? 'curvature' : 'parameter', offset, group, init: { kind: 'constant', value } });
+      });
       if (expert.learnScale) {
-        const offset = regions.geometry + geometry + GEOMETRY_STRIDE;
+        const offset = regions.geometry + geometry + space.parameters.length * GEOMETRY_STRIDE;
         const group = this.group({ ...this.plain('scale'), ...this.curvatureOptimiser() });
         this.assign(offset, 1, group);
         add({ ...scalar, name: `${base}.scale`, kind: 'scale', offset, group, init: { kind: 'constant', value: 0.5 * Math.log(stack.width) } });
@@ -116,12 +132,27 @@ export class ParameterSpace {
     });
   }
 
-  private geometryGroup(expert: Expert, parameter: Parameter): number {
+  /**
+   * Whether a parameter is shared with one placed before. Every expert keeps a place of its own, because workgroups of one
+   * dispatch must not add to one number; copies are refreshed from the first and their gradients summed there.
+   */
+  private isCopy({ name, parameter }: ExpertParameter, space: string, module: string, offset: number): boolean {
+    if (parameter.kind === 'fixed' || !parameter.share) return false;
+    const { scope, key } = parameter.share;
+    const where = { module, layer: /\.(\d+)\./.exec(module)?.[1] ?? module, all: '' }[scope];
+    const id = JSON.stringify([key, space, name, where]);
+    const tie = this.shared.get(id);
+    if (tie) tie.copies.push(offset);
+    else this.shared.set(id, { first: offset, copies: [] });
+    return tie !== undefined;
+  }
+
+  private geometryGroup({ domain, parameter }: ExpertParameter): number {
     if (parameter.kind === 'fixed') return 0;
     const optimiser = this.curvatureOptimiser();
-    const bound = (v: number | undefined) => (v === undefined ? null : stored(expert, v));
+    const bound = (v: number | undefined) => (v === undefined ? null : storedForm(domain, v));
     return this.group({
-      ...this.plain('curvature'), ...optimiser,
+      ...this.plain('curvature'), ...optimiser, weightDecay: parameter.decay ?? 0,
       lr: parameter.lr ?? optimiser.lr, min: bound(parameter.min), max: bound(parameter.max),
     });
   }
@@ -157,15 +188,7 @@ export class ParameterSpace {
   }
 }
 
-const initial = (p: Parameter): number => (p.kind === 'fixed' ? p.value : p.init);
-
-/** Positive curvatures are stored as logarithms, κ as itself (MoSLoRA, arXiv 2602.14490, with signed κ added). */
-function stored(expert: Expert, value: number): number {
-  return expert.space === 'kappa' ? value : Math.log(value);
-}
-
-export const storedAs = (space: Expert['space']): 'log-negative' | 'log-positive' | 'plain' =>
-  space === 'kappa' ? 'plain' : space === 'hyperbolic' ? 'log-negative' : 'log-positive';
+const initial = ({ parameter: p }: ExpertParameter): number => (p.kind === 'fixed' ? p.value : p.init);
 
 export function floats(buffer: string, offset: number, size: number): Place {
   return { buffer, offset: offset * 4, bytes: Math.max(size, 4) * 4 };

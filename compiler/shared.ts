@@ -1,10 +1,13 @@
 /** Programs and tables that concern all adapters of a plan at once: Gram matrices, telemetry, the optimiser. */
 import { kernel } from '../kernels/index.ts';
+import { tieTable } from '../kernels/ties/reference.ts';
 import type { Draft, Place, Source } from './graph.ts';
 import type { Lowering, PlacedStack } from './lower.ts';
 import { expertScale } from './operations/adapter.ts';
-import { GROUP_BLOCK, type ParameterSpace, storedAs } from './parameters.ts';
+import { GROUP_BLOCK, type ParameterSpace } from './parameters.ts';
 import type { Site } from './plan/schema.ts';
+import { GEOMETRY_STRIDE } from './site.ts';
+import { STORED } from './spaces/resolve.ts';
 import type { Store } from './store.ts';
 
 /** Workgroups that sum squares of the gradient; their partial sums are added in a fixed order. */
@@ -18,18 +21,18 @@ function gramRows(stacks: PlacedStack[]): number[][] {
     stack.adapters.flatMap(adapter => {
       const module = stack.modules[adapter.module];
       return adapter.experts
-        .filter(e => e.expert.space !== 'euclid')
+        .filter(e => !e.space.radial.flat)
         .map(e => [regions.b + module.b, module.rank, e.column - module.sColumn, e.expert.rank, module.linear.out, regions.gram + e.gram, 0, 0]);
     }),
   );
 }
 
 export interface SharedPrograms {
-  /** G_e = B_eᵀB_e: after every change of the parameters. */
+  /** Copies of shared parameters and G_e = B_eᵀB_e: after every change of the parameters. */
   refresh: Draft[];
   /** After the forward pass, before the backward pass. */
   telemetry: Draft[];
-  /** At the end of the backward pass: dB_e += 2 B_e dG_e. */
+  /** At the end of the backward pass: sums of shared parameters, dB_e += 2 B_e dG_e. */
   finishBackward: Draft[];
 }
 
@@ -37,6 +40,14 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
   const { store, stacks } = lowering;
   const rows = gramRows(stacks);
   const programs: SharedPrograms = { refresh: [], telemetry: [], finishBackward: [] };
+  const { ties } = lowering.parameters;
+  if (ties.length > 0) {
+    const values = tieTable(ties);
+    const table = store.declare('tie_table', 'constant', values.length * 4, { kind: 'words', values });
+    const common = { params: { GROUPS: ties.length }, grid: [Math.ceil(ties.length / 64), 1, 1] as [number, number, number], flops: { each: values.length }, source };
+    programs.refresh.push({ ...common, spec: kernel('ties.copy'), bindings: { table, params: whole(store, 'params') } });
+    programs.finishBackward.push({ ...common, spec: kernel('ties.sum'), bindings: { table, grads: whole(store, 'grads') } });
+  }
   if (rows.length > 0) {
     const table = store.declare('gram_table', 'constant', rows.length * 32, { kind: 'words', values: rows.flat() });
     const most = Math.max(...rows.map(r => r[4]));
@@ -100,7 +111,7 @@ export function optimizerProgram(store: Store, parameters: ParameterSpace, clip:
 }
 
 /** One entry per adapted module, in the order of the stats blocks. */
-export function siteTable(stacks: PlacedStack[], layerOf: (path: string) => number, originOf: (source: Source) => number): Site[] {
+export function siteTable({ stacks, parameters }: Lowering, layerOf: (path: string) => number, originOf: (source: Source) => number): Site[] {
   return stacks.flatMap(({ stack, regions, source }) =>
     stack.adapters.map((adapter, i): Site => {
       const { block, slot, module } = adapter;
@@ -109,11 +120,13 @@ export function siteTable(stacks: PlacedStack[], layerOf: (path: string) => numb
         adapter: block.name, module: path, layer: layerOf(path), slot,
         aux: block.router?.aux ?? 0, z: block.router?.z ?? 0, topK: block.router?.k ?? 1,
         gate: block.router?.gate ?? 'renorm', routes: block.router?.on ?? 'input',
-        experts: adapter.experts.map(({ expert, geometry }) => ({
+        experts: adapter.experts.map(({ expert, space, geometry }) => ({
           space: expert.space, ...(expert.map ? { map: expert.map } : {}), rank: expert.rank, scale: expertScale(stack, i, expert),
-          ...(expert.curvature
-            ? { curvature: { offset: regions.geometry + geometry, stored: storedAs(expert.space), learned: expert.curvature.kind === 'learn' } }
-            : {}),
+          parameters: space.parameters.map(({ name, domain, parameter }, p) => ({
+            name, offset: parameters.trainedAt(regions.geometry + geometry + p * GEOMETRY_STRIDE),
+            stored: STORED[domain], learned: parameter.kind === 'learn',
+          })),
+          ...(space.sign ? { sign: space.sign } : {}),
         })),
         origin: originOf({ ...source, line: block.origin.line, column: block.origin.column, module: path }),
       };

@@ -10,15 +10,17 @@
 import type { AdapterBlock, Expert } from '../dsl/program.ts';
 import { align } from './graph.ts';
 import type { LinearShape } from './plan/model.ts';
+import type { ExpertSpace, Spaces } from './spaces/resolve.ts';
 
-/** Floats between the stored curvature and log σ of an expert: one block of the parameter-group table each. */
+/** Floats between an expert's stored parameters, log σ the last: one block of the parameter-group table each. */
 export const GEOMETRY_STRIDE = 16;
 
 export interface StackedExpert {
   expert: Expert;
+  space: ExpertSpace;
   /** First column in z and s. */
   column: number;
-  /** Float offset of the stored curvature in the site's geometry region; log σ follows at + GEOMETRY_STRIDE. */
+  /** Float offset of its first stored parameter in the site's geometry region. */
   geometry: number;
   /** Float offset of its Gram matrix in the site's Gram region. */
   gram: number;
@@ -60,10 +62,12 @@ export interface Stack {
   ldS: number;
   ldZ: number;
   ldDz: number;
-  /** First column of dz past z's gradient: radial coefficients, then dn, dθ, d log σ and rank-space dℓ per expert. */
+  /** First column of dz past z's gradient: radial coefficients, then dn, dθ (`parameters` each), d log σ and rank-space dℓ per expert. */
   extraColumn: number;
   ldRoute: number;
   dropout: number;
+  /** Most parameters of a space here; at least 1. */
+  parameters: number;
   /** false when every expert is flat: no radius, no Gram matrices, no geometry gradients. */
   curved: boolean;
   /** Floats of the A, B, geometry and Gram regions. */
@@ -79,7 +83,7 @@ export interface Placement {
 }
 
 /** Lays out the stack of `linears`, which share an input of `width` columns; `placed[i]` are the adapters on module i. */
-export function layoutStack(index: number, linears: LinearShape[], placed: Placement[][]): Stack {
+export function layoutStack(index: number, linears: LinearShape[], placed: Placement[][], spaces: Spaces): Stack {
   const width = linears[0].in;
   const modules: StackedModule[] = [];
   const adapters: StackedAdapter[] = [];
@@ -92,9 +96,10 @@ export function layoutStack(index: number, linears: LinearShape[], placed: Place
     const first = sColumn;
     for (const { block, slot } of placed[module]) {
       const experts = block.experts.map(expert => {
-        const stacked = { expert, column: sColumn, geometry, gram };
+        const space = spaces.of(expert);
+        const stacked = { expert, space, column: sColumn, geometry, gram };
         sColumn += expert.rank;
-        geometry += 2 * GEOMETRY_STRIDE;
+        geometry += (space.parameters.length + 1) * GEOMETRY_STRIDE;
         gram += expert.rank ** 2;
         return stacked;
       });
@@ -123,7 +128,8 @@ export function layoutStack(index: number, linears: LinearShape[], placed: Place
       logit += count;
     }
   }
-  const experts = adapters.reduce((sum, a) => sum + a.experts.length, 0);
+  const experts = adapters.flatMap(a => a.experts);
+  const parameters = Math.max(1, ...experts.map(e => e.space.parameters.length));
   const ldX = align(width, 4);
   const ldZ = align(logit, 4);
   return {
@@ -136,10 +142,11 @@ export function layoutStack(index: number, linears: LinearShape[], placed: Place
     ldS: sColumn,
     ldZ,
     extraColumn: ldZ,
-    ldDz: align(ldZ + adapters.length + 4 * experts, 4),
+    ldDz: align(ldZ + adapters.length + (3 + parameters) * experts.length, 4),
     ldRoute: align(route, 4),
     dropout: adapters[0]?.block.dropout ?? 0,
-    curved: adapters.some(a => a.experts.some(e => e.expert.space !== 'euclid')),
+    parameters,
+    curved: experts.some(e => !e.space.radial.flat),
     aSize: ldZ * ldX,
     bSize: b,
     geometrySize: geometry,

@@ -18,7 +18,8 @@ export interface Binding {
   access: 'uniform' | 'read' | 'write' | 'read_write';
 }
 
-export type ParamValue = number | boolean | readonly number[];
+/** Text is for modules: whole functions that the compiler writes. */
+export type ParamValue = number | boolean | string | readonly number[];
 
 export interface KernelSpec {
   /** `folder.file`, e.g. `linear.forward`: names the WGSL file `kernels/linear/forward.wgsl`. */
@@ -38,25 +39,33 @@ export interface KernelSpec {
  */
 export const FRAME_FIELDS = ['tokens', 'targets', 'rows', 'seed', 'step', 'micro', 'training', 'loss_scale', 'aux_scale'] as const;
 
+/**
+ * A module: functions a kernel calls and the compiler may write anew, between `// NAME: what they are. @param` and
+ * `// end of NAME`. What stands there keeps the file valid WGSL.
+ */
+const MODULE = /^\/\/ (\w+): .*@param\n[^]*?^\/\/ end of \1\n/gm;
 const PARAM_LINE = /^const (\w+)\s*:\s*([\w<>, ]+?)\s*=\s*(.*?);\s*\/\/ @param.*$/gm;
 
-/** Names and WGSL types of the `@param` constants of a kernel, in source order. */
+/** Names and WGSL types of the `@param` constants of a kernel, in source order; then its modules. */
 export function paramsOf(wgsl: string): Map<string, string> {
   const params = new Map<string, string>();
   for (const match of wgsl.matchAll(PARAM_LINE)) params.set(match[1], match[2]);
+  for (const match of wgsl.matchAll(MODULE)) params.set(match[1], 'module');
   return params;
 }
 
-/** Rewrites the `@param` constants named in `values`. Throws on a name that the kernel does not declare. */
+/** Rewrites the `@param` constants and modules named in `values`. Throws on a name that the kernel does not declare. */
 export function specialise(wgsl: string, values: Readonly<Record<string, ParamValue>>): string {
   const known = paramsOf(wgsl);
   for (const name of Object.keys(values)) {
     if (!known.has(name)) throw new Error(`bug: kernel has no parameter ${name}; it has ${[...known.keys()].join(', ')}`);
   }
-  return wgsl.replace(PARAM_LINE, (line, name: string, type: string) => {
-    if (!(name in values)) return line;
-    return `const ${name}: ${typeOf(type, values[name])} = ${literal(type, values[name])};`;
-  });
+  return wgsl
+    .replace(MODULE, (text, name: string) => (name in values ? `${values[name]}\n` : text))
+    .replace(PARAM_LINE, (line, name: string, type: string) => {
+      if (!(name in values)) return line;
+      return `const ${name}: ${typeOf(type, values[name])} = ${literal(type, values[name])};`;
+    });
 }
 
 /** `array<u32, 3>` keeps its element type and takes the length of the value. */

@@ -7,9 +7,7 @@ import { type ParamValue, paramsOf } from '../../kernels/spec.ts';
 import type { Expert } from '../../dsl/program.ts';
 import { type Graph, matrix, type Place, perRow, type Source, type Value } from '../graph.ts';
 import type { Stack } from '../site.ts';
-
-const SPACE = (expert: Expert): number => (expert.space === 'euclid' ? 0 : expert.map === 'exp' ? 2 : 1);
-const CURVATURE: Record<Expert['space'], number> = { euclid: 0, hyperbolic: 1, sphere: 2, kappa: 3 };
+import { emitSpaces } from '../spaces/emit.ts';
 
 export interface GainsPlaces {
   gram: Place;
@@ -34,6 +32,7 @@ export function gains(graph: Graph, z: Value, radius: Value | undefined, stack: 
   const s = matrix('s', rows, stack.ldS, stack.ldS);
   const adapters = stack.adapters;
   const experts = adapters.flatMap((a, i) => a.experts.map(e => ({ ...e, adapter: i })));
+  const curved = [...new Set(experts.map(e => e.space.radial))].filter(r => !r.flat);
   const sizes = { LD_Z: stack.ldZ, LD_DZ: stack.ldDz, EXTRA_COLUMN: stack.extraColumn };
   const params: Record<string, ParamValue> = {
     ...sizes,
@@ -45,7 +44,8 @@ export function gains(graph: Graph, z: Value, radius: Value | undefined, stack: 
     TOP_K: adapters.map(a => a.block.router?.k ?? 1), RENORM: adapters.map(a => (a.block.router?.gate === 'softmax' ? 0 : 1)),
     AUX: adapters.map(a => a.block.router?.aux ?? 0), ZLOSS: adapters.map(a => a.block.router?.z ?? 0),
     NOISE: adapters.map(a => a.block.router?.noise ?? 0), SLOT: adapters.map(a => a.slot), ROUTE_COLUMN: adapters.map(a => a.routeColumn),
-    SPACE: experts.map(e => SPACE(e.expert)), CURVATURE_KIND: experts.map(e => CURVATURE[e.expert.space]),
+    SPACES: emitSpaces(curved), SPACE: experts.map(e => curved.indexOf(e.space.radial) + 1),
+    MAX_PARAMETERS: stack.parameters, PARAMETERS: experts.map(e => e.space.parameters.length),
     Z_COLUMN: experts.map(e => e.column), RANK: experts.map(e => e.expert.rank), SCALE: experts.map(e => expertScale(stack, e.adapter, e.expert)),
     LEARN_SCALE: experts.map(e => (e.expert.learnScale ? 1 : 0)), INV_SIGMA2: experts.map(() => 1 / stack.width),
     GRAM_OFFSET: experts.map(e => e.gram), PARAM_OFFSET: experts.map(e => e.geometry),

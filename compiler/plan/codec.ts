@@ -72,7 +72,7 @@ export function inconsistency(plan: Plan): string | undefined {
   if (params && plan.groupRuns.reduce((sum, [, blocks]) => sum + blocks, 0) * FLOATS_PER_BLOCK !== floats) return 'the group runs do not cover the parameters';
   for (const { module, slot, origin, experts } of plan.sites) {
     if (slot >= plan.slots.length || origin >= plan.origins.length) return `the adapter on ${module} has no slot or origin`;
-    if (experts.some(e => e.curvature && e.curvature.offset >= floats)) return `a curvature of ${module} lies outside the parameter buffer`;
+    if (experts.some(e => e.parameters.some(p => p.offset >= floats))) return `a parameter of a space of ${module} lies outside the parameter buffer`;
   }
   for (const buffer of plan.buffers) {
     if (buffer.bytes % 4 !== 0) return `buffer ${buffer.name} is not a whole number of words`;

@@ -127,7 +127,8 @@ export const groupSchema = z.strictObject({
 export const parameterSchema = z.strictObject({
   /** Name in adapter files, e.g. `model.layers.0.self_attn.q_proj.experts.0.A`. */
   name,
-  kind: z.enum(['A', 'B', 'router', 'curvature', 'scale']),
+  /** curvature: the parameter of a built-in space; parameter: one of a declared space. */
+  kind: z.enum(['A', 'B', 'router', 'curvature', 'parameter', 'scale']),
   adapter: name,
   module: name,
   expert: count.optional(),
@@ -163,10 +164,10 @@ export const siteSchema = z.strictObject({
       map: z.string().max(64).optional(),
       rank: positive,
       scale: z.number().positive(),
-      /** Float offset of the stored curvature in the parameter buffer, how it is stored, and whether it is learned. */
-      curvature: z
-        .strictObject({ offset: count, stored: z.enum(['log-negative', 'log-positive', 'plain']), learned: z.boolean() })
-        .optional(),
+      /** The space's parameters: float offset in the parameter buffer, how they are stored, whether they are learned. */
+      parameters: z.array(z.strictObject({ name, offset: count, stored: z.enum(['log', 'plain', 'logit']), learned: z.boolean() })),
+      /** The curvature is this times the only parameter. */
+      sign: z.union([z.literal(1), z.literal(-1)]).optional(),
     }),
   ),
   origin: count,

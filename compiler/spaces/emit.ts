@@ -7,7 +7,7 @@ import type { Node } from './algebra.ts';
 import type { Primitive } from './primitives.ts';
 import { RADIUS, type RadialSpace } from './radial.ts';
 
-/** The helper of each primitive, and which component of what it returns. */
+/** The helper of each primitive, and which component of what it returns: f(u) and (1 + |u|)·f'(u). */
 const HELPERS: Record<Primitive, { file: Helper; call: string; component?: 'x' | 'y' }> = {
   exp: { file: 'exponential', call: 'exponential' },
   E: { file: 'exponential', call: 'exp_over_x', component: 'x' },
@@ -86,7 +86,7 @@ function emitMap(space: RadialSpace, which: 'lift' | 'drop', index: number, help
     g => `${g.when === 'no' ? '!' : ''}(${writer.write(g.left)} <= ${writer.write(g.right)})`,
   );
   lines.push(...writer.lines);
-  const bySquare = euler === '0.0' ? '0.0' : `0.5 * (${euler} * by_r) * ((1.0 + q) * by_r)`;
+  const bySquare = euler === '0.0' ? '0.0' : `0.5 * ${euler} * ((1.0 + q) * by_r * by_r)`;
   const vector = `vec4<f32>(${[0, 1, 2, 3].map(i => stored[i] ?? '0.0').join(', ')})`;
   lines.push(`return Radial(${gain}, ${bySquare}, ${vector}, ${guarded.join(' || ') || 'false'});`);
   return `fn ${which}_${index}(stored: vec4<f32>, square: f32) -> Radial {\n${lines.map(l => `  ${l}\n`).join('')}}\n`;
@@ -177,6 +177,11 @@ class Writer {
         for (let i = 0; i < size; i++) above.push('by_r');
         continue;
       }
+      if (base.op === 'call' && HELPERS[base.name].component === 'y' && exponent === 1) {
+        above.push(this.pair(base));
+        below.push(this.spread(base.arg));
+        continue;
+      }
       const side = exponent > 0 ? above : below;
       const whole = Math.floor(size);
       const fraction = size - whole;
@@ -198,11 +203,23 @@ class Writer {
     return text;
   }
 
-  private call({ name, arg }: Node & { op: 'call' }): string {
+  private call(node: Node & { op: 'call' }): string {
+    const { file, call, component } = HELPERS[node.name];
+    if (component === 'y') return `${this.pair(node)} / ${this.spread(node.arg)}`;
+    if (component === 'x') return this.pair(node);
+    this.helpers.add(file);
+    return `${call}(${this.write(node.arg)})`;
+  }
+
+  private pair({ name, arg }: Node & { op: 'call' }): string {
     const { file, call, component } = HELPERS[name];
     this.helpers.add(file);
-    const text = `${call}(${this.write(arg)})`;
-    return component ? `${this.named(text)}.${component}` : text;
+    return `${this.named(`${call}(${this.write(arg)})`)}.${component}`;
+  }
+
+  /** What derivatives come multiplied with, so that they do not underflow. */
+  private spread(arg: Node): string {
+    return this.named(`1.0 + abs(${this.write(arg)})`);
   }
 
   /** One call for what several nodes need of it. */

@@ -1,4 +1,4 @@
-// A(u): asin(√u)/√u for u ≥ 0 and asinh(√−u)/√−u for u < 0, and its derivative; u < 1.
+// A(u): asin(√u)/√u for u ≥ 0 and asinh(√−u)/√−u for u < 0, and (1 + |u|) times its derivative; u < 1.
 // Below −4 the closed form; else half angles: A(u) = (2/√h)·A(u/h), h = 2(1 + √(1−u)), until |u| ≤ 0.1; then
 // Σ (2k)!/(4^k k!² (2k+1))·u^k. Carried along are the factor, its derivative and that of the argument; all terms have one
 // sign, nothing cancels: d(u/h)/du = 1/(4√(1−u)), d(2/√h)/du = (2/√h)/(2h√(1−u)).
@@ -8,7 +8,7 @@ fn arcsine_over_root(u0: f32) -> vec2<f32> {
     let x = sqrt(-u);
     let root = sqrt(1.0 - u);
     let value = log(x + root) / x;
-    return vec2<f32>(value, (1.0 / root - value) / (2.0 * u));
+    return vec2<f32>(value, (1.0 / root - value) * (0.5 / u - 0.5));
   }
   var u_by = 1.0;
   var factor = 1.0;
@@ -26,5 +26,6 @@ fn arcsine_over_root(u0: f32) -> vec2<f32> {
     + u * (0.022372159 + u * (0.017352764 + u * 0.01396484))))));
   let series_by = 0.16666667 + u * (0.15 + u * (0.13392857 + u * (0.12152778
     + u * (0.1118608 + u * (0.10411658 + u * 0.0977539)))));
-  return vec2<f32>(factor * series, factor_by * series + factor * series_by * u_by);
+  let by = factor_by * series + factor * series_by * u_by;
+  return vec2<f32>(factor * series, (1.0 + abs(u0)) * by);
 }

@@ -1,4 +1,5 @@
-// S(u): sin(√u)/√u for u ≥ 0 and sinh(√−u)/√−u for u < 0, and its derivative. Smooth through 0: a series on
+// S(u): sin(√u)/√u for u ≥ 0 and sinh(√−u)/√−u for u < 0, and (1 + |u|) times its derivative: alone it would
+// underflow where its product with u does not. Smooth through 0: a series on
 // [−100, 2.47], closed forms beyond, where nothing cancels.
 fn sine_over_root(u0: f32) -> vec2<f32> {
   let u = clamp(u0, -7000.0, 1e18);
@@ -7,13 +8,13 @@ fn sine_over_root(u0: f32) -> vec2<f32> {
     let root = sqrt(x);
     let e = exp(min(root, 83.0));
     let value = 0.5 * e / root;
-    return vec2<f32>(value, (0.5 * e - value) * (-0.5 / x));
+    return vec2<f32>(value, (0.5 * e - value) * (-0.5 - 0.5 / x));
   }
   if (u > 2.4674011) {
     let root = sqrt(u);
     let turned = turn(root);
     let value = turned.x / root;
-    return vec2<f32>(value, (turned.y - value) / (2.0 * u));
+    return vec2<f32>(value, (turned.y - value) * (0.5 + 0.5 / u));
   }
   // With x = −u: Σ x^k/(2k+1)! = 1 + x/(2·3)·(1 + x/(4·5)·(1 + …)), 16 terms at x = 100 and 8 below 2.5.
   var s = vec2<f32>(1.0, 0.0);
@@ -35,7 +36,7 @@ fn sine_over_root(u0: f32) -> vec2<f32> {
   s = sine_term(s, x, 1.0 / 42.0);
   s = sine_term(s, x, 1.0 / 20.0);
   s = sine_term(s, x, 1.0 / 6.0);
-  return vec2<f32>(s.x, -s.y);
+  return vec2<f32>(s.x, -(1.0 + abs(u)) * s.y);
 }
 
 // (1 + c·x·p, its derivative in x) from (p, p').

@@ -3,7 +3,7 @@
 //
 //   dg = (alpha/rank)·a·b·p          db = (alpha/rank)·g·a·p          dm = db·D'(m)          dn = dm·a²/σ²
 //   da = (alpha/rank)·g·b·p + 2·dm·a·n/σ² = (alpha/rank)·g·p·(b + 2mD'(m)), since m = a²n/σ²
-//   dz = w·h + 2·dn·G z              c = 2·da·L'(q)/σ²                dκ = da·∂L/∂κ + db·∂D/∂κ
+//   dz = w·h + 2·dn·G z              c = 2·da·L'(q)/σ²                dθ = da·∂L/∂θ + db·∂D/∂θ
 //   d log σ = −2·(da·L'(q)·q + dm·m)
 //
 // and the router: dP = (dg − Σ dg∘g)/Z over the kept (renorm) or dg (softmax), + aux·E·f/T; dℓ = P∘(dP − Σ dP∘P) + the
@@ -18,10 +18,6 @@
 @group(0) @binding(8) var<storage, read_write> dz: array<f32>;
 
 const STATS_BLOCK = 64u;
-const DN_COLUMN = EXTRA_COLUMN + ADAPTERS;
-const DTHETA_COLUMN = DN_COLUMN + EXPERTS;
-const DLOG_SIGMA_COLUMN = DTHETA_COLUMN + EXPERTS;
-const DLOGIT_COLUMN = DLOG_SIGMA_COLUMN + EXPERTS;
 
 var<private> gate_by: array<f32, MAX_EXPERTS>;   // dg
 var<private> logit_by: array<f32, MAX_EXPERTS>;  // dP, then dℓ
@@ -48,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       at += RANK[e];
     } else {
       dz[row + DN_COLUMN + e] = 0.0;
-      dz[row + DTHETA_COLUMN + e] = 0.0;
+      for (var i = 0u; i < MAX_PARAMETERS; i++) { dz[row + DTHETA_COLUMN + e * MAX_PARAMETERS + i] = 0.0; }
       dz[row + DLOG_SIGMA_COLUMN + e] = 0.0;
     }
     dz[row + DLOGIT_COLUMN + e] = 0.0;
@@ -100,11 +96,11 @@ fn expert_backward(k: u32, e: u32, token: u32, gate: f32, slot: f32) -> f32 {
     if (curved) { value += twice * gram_z[j / 4u][j % 4u]; }
     dz[row + column + j] = value;
   }
-  var stored_by = 1.0;  // dκ/dθ
-  if (CURVATURE_KIND[e] != 3u) { stored_by = expert.curvature; }
   dz[row + DN_COLUMN + e] = dn;
-  dz[row + DTHETA_COLUMN + e] = bounded_product(da, stored_by * expert.lift.by_curvature, 1.0)
-    + bounded_product(db, stored_by * expert.drop.by_curvature, 1.0);
+  for (var i = 0u; i < MAX_PARAMETERS; i++) {
+    dz[row + DTHETA_COLUMN + e * MAX_PARAMETERS + i] = bounded_product(da, expert.lift.by_stored[i], 1.0)
+      + bounded_product(db, expert.drop.by_stored[i], 1.0);
+  }
   dz[row + DLOG_SIGMA_COLUMN + e] = select(0.0, -2.0 * (da * q_by_q + db * m_by_m), LEARN_SCALE[e] != 0u);
   return 2.0 * da * (expert.lift.by_square / (1.0 + expert.q)) * expert.inv_sigma2;
 }

@@ -2,7 +2,6 @@
 // squared norms matter: q = ‖x‖²/σ² before the lift, and after it, with n = zᵀGz and G = BᵀB,
 // m = ‖B A lift(x/σ)‖² = a²n/σ², a = L(q). Used forward and backward, so that both see the same numbers.
 struct Expert {
-  curvature: f32,
   inv_sigma2: f32,
   q: f32,
   m: f32,
@@ -27,17 +26,18 @@ fn expert_at(e: u32, token: u32) -> Expert {
   }
   var expert: Expert;
   expert.unscale = 1.0;
-  expert.lift = Radial(1.0, 0.0, 0.0, false);
-  expert.drop = expert.lift;
+  expert.lift = FLAT;
+  expert.drop = FLAT;
   if (SPACE[e] == 0u) { return expert; }
 
-  expert.curvature = curvature_of(e);
+  var stored = vec4<f32>();
+  for (var i = 0u; i < PARAMETERS[e]; i++) { stored[i] = geometry[PARAM_OFFSET[e] + PARAMETER_STRIDE * i]; }
   expert.inv_sigma2 = INV_SIGMA2[e];
   if (LEARN_SCALE[e] != 0u) {
-    expert.inv_sigma2 = exp(-2.0 * clamp(geometry[PARAM_OFFSET[e] + LOG_SIGMA], -30.0, 30.0));
+    expert.inv_sigma2 = exp(-2.0 * clamp(geometry[log_sigma_at(e)], -30.0, 30.0));
   }
   expert.q = min(radius[token], LARGEST_SQUARE / max(expert.inv_sigma2, 1.0)) * expert.inv_sigma2;
-  expert.lift = lift(SPACE[e], expert.curvature, expert.q);
+  expert.lift = lift(SPACE[e], stored, expert.q);
 
   // Squares of numbers up to 1e18 still fit, but times G they may not: large z are scaled by a power of two, exactly.
   var scale = 1.0;
@@ -57,18 +57,8 @@ fn expert_at(e: u32, token: u32) -> Expert {
   let stretch = expert.lift.gain * sqrt(expert.inv_sigma2) * expert.unscale;
   expert.m = LARGEST_SQUARE;
   if (stretch * sqrt(n) < 1e18) { expert.m = stretch * (stretch * n); }
-  expert.drop = drop(SPACE[e], expert.curvature, expert.m);
+  expert.drop = drop(SPACE[e], stored, expert.m);
   return expert;
-}
-
-fn curvature_of(e: u32) -> f32 {
-  let stored = geometry[PARAM_OFFSET[e]];
-  switch (CURVATURE_KIND[e]) {
-    case 1u: { return -exp(clamp(stored, -80.0, 40.0)); }
-    case 2u: { return exp(clamp(stored, -80.0, 40.0)); }
-    case 3u: { return clamp(stored, -1e17, 1e17); }
-    default: { return 0.0; }
-  }
 }
 
 // Four values, zeros from `count` on.

@@ -5,13 +5,14 @@
 //             whose router reads x: one column per expert from ROUTER_COLUMN[i].
 //   routing   from ROUTE_COLUMN[i], ascending in i: P ×E, gate ×E, guard ×E, slot scale, logsumexp of the logits.
 //   dz        [0, LD_Z): gradient with respect to z. From EXTRA_COLUMN: c_i per adapter (dx += x·Σc_i), then per expert
-//             dn, then dθ, then dlogσ, then dℓ where the router reads z.
-//   geometry  θ at PARAM_OFFSET[e], log σ 16 floats on; router on rank space, [E, ΣRANK], at ROUTER_OFFSET[i].
+//             dn, then MAX_PARAMETERS dθ, then dlogσ, then dℓ where the router reads z.
+//   geometry  θ at PARAM_OFFSET[e], 16 floats each, log σ behind them; router on rank space, [E, ΣRANK], at ROUTER_OFFSET[i].
 const ADAPTERS: u32 = 1u; // @param
 const EXPERTS: u32 = 1u; // @param
 const MAX_ROWS: u32 = 1u; // @param rows of slot_scale per slot
 const MAX_RANK: u32 = 4u; // @param
 const MAX_EXPERTS: u32 = 1u; // @param largest per adapter, at most 16
+const MAX_PARAMETERS: u32 = 1u; // @param of one expert's space, 1 to 4
 const LD_Z: u32 = 4u; // @param
 const LD_S: u32 = 4u; // @param
 const LD_DZ: u32 = 12u; // @param
@@ -31,8 +32,8 @@ const NOISE: array<f32, 1> = array<f32, 1>(0.0f); // @param
 const SLOT: array<u32, 1> = array<u32, 1>(0u); // @param
 const ROUTE_COLUMN: array<u32, 1> = array<u32, 1>(0u); // @param
 // Per expert.
-const SPACE: array<u32, 1> = array<u32, 1>(0u); // @param 0 euclid, 1 stereo, 2 exp
-const CURVATURE_KIND: array<u32, 1> = array<u32, 1>(0u); // @param κ = 0, −exp θ, exp θ, θ
+const SPACE: array<u32, 1> = array<u32, 1>(0u); // @param 0 flat, n the n-th of SPACES
+const PARAMETERS: array<u32, 1> = array<u32, 1>(0u); // @param how many the space has
 const Z_COLUMN: array<u32, 1> = array<u32, 1>(0u); // @param
 const RANK: array<u32, 1> = array<u32, 1>(4u); // @param
 const SCALE: array<f32, 1> = array<f32, 1>(1.0f); // @param alpha/rank
@@ -41,4 +42,10 @@ const INV_SIGMA2: array<f32, 1> = array<f32, 1>(1.0f); // @param 1/σ² unless l
 const GRAM_OFFSET: array<u32, 1> = array<u32, 1>(0u); // @param
 const PARAM_OFFSET: array<u32, 1> = array<u32, 1>(0u); // @param
 
-const LOG_SIGMA = 16u;
+const PARAMETER_STRIDE = 16u;
+const DN_COLUMN = EXTRA_COLUMN + ADAPTERS;
+const DTHETA_COLUMN = DN_COLUMN + EXPERTS;
+const DLOG_SIGMA_COLUMN = DTHETA_COLUMN + EXPERTS * MAX_PARAMETERS;
+const DLOGIT_COLUMN = DLOG_SIGMA_COLUMN + EXPERTS;
+
+fn log_sigma_at(e: u32) -> u32 { return PARAM_OFFSET[e] + PARAMETER_STRIDE * PARAMETERS[e]; }

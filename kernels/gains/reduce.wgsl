@@ -6,11 +6,6 @@
 @group(0) @binding(3) var<storage, read_write> gram_grad: array<f32>;
 @group(0) @binding(4) var<storage, read_write> geometry_grad: array<f32>;
 
-const DN_COLUMN = EXTRA_COLUMN + ADAPTERS;
-const DTHETA_COLUMN = DN_COLUMN + EXPERTS;
-const DLOG_SIGMA_COLUMN = DTHETA_COLUMN + EXPERTS;
-const DLOGIT_COLUMN = DLOG_SIGMA_COLUMN + EXPERTS;
-
 const LANES = 64u;
 var<workgroup> partial: array<vec4<f32>, LANES>;
 
@@ -27,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   outer_sums(lane, e);
-  if (e < EXPERTS && (CURVATURE_KIND[e] != 0u || LEARN_SCALE[e] != 0u)) { parameter_sums(lane, e); }
+  if (e < EXPERTS && (PARAMETERS[e] != 0u || LEARN_SCALE[e] != 0u)) { parameter_sums(lane, e); }
 }
 
 // out[i, j] = Σ_t weight_i(t)·z[t, j]: four columns j of one row i per item; an item per lane, and lanes beyond the items
@@ -105,16 +100,25 @@ fn write(router: bool, at: u32, width: u32, values: vec4<f32>) {
 }
 
 fn parameter_sums(lane: u32, e: u32) {
-  var sum = vec2<f32>();
+  var by_stored = vec4<f32>();
+  var by_log_sigma = 0.0;
   for (var t = lane; t < frame.tokens; t += LANES) {
     let row = t * LD_DZ;
-    sum += vec2<f32>(dz[row + DTHETA_COLUMN + e], dz[row + DLOG_SIGMA_COLUMN + e]);
+    for (var i = 0u; i < PARAMETERS[e]; i++) { by_stored[i] += dz[row + DTHETA_COLUMN + e * MAX_PARAMETERS + i]; }
+    by_log_sigma += dz[row + DLOG_SIGMA_COLUMN + e];
   }
-  partial[lane] = vec4<f32>(sum, 0.0, 0.0);
+  partial[lane] = by_stored;
   workgroupBarrier();
   if (lane == 0u) {
-    for (var k = 1u; k < LANES; k++) { sum += partial[k].xy; }
-    if (CURVATURE_KIND[e] != 0u) { geometry_grad[PARAM_OFFSET[e]] += sum.x; }
-    if (LEARN_SCALE[e] != 0u) { geometry_grad[PARAM_OFFSET[e] + LOG_SIGMA] += sum.y; }
+    for (var k = 1u; k < LANES; k++) { by_stored += partial[k]; }
+    for (var i = 0u; i < PARAMETERS[e]; i++) { geometry_grad[PARAM_OFFSET[e] + PARAMETER_STRIDE * i] += by_stored[i]; }
+  }
+  if (LEARN_SCALE[e] == 0u) { return; }
+  workgroupBarrier();
+  partial[lane].x = by_log_sigma;
+  workgroupBarrier();
+  if (lane == 0u) {
+    for (var k = 1u; k < LANES; k++) { by_log_sigma += partial[k].x; }
+    geometry_grad[log_sigma_at(e)] += by_log_sigma;
   }
 }

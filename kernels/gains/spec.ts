@@ -8,7 +8,7 @@ export const gainsForward: KernelSpec = {
     'common/site',
     'common/random',
     'gains/layout',
-    'gains/maps',
+    'gains/spaces',
     'gains/expert',
     'gains/forward',
   ),
@@ -28,7 +28,7 @@ export const gainsForward: KernelSpec = {
 
 export const gainsBackward: KernelSpec = {
   name: 'gains.backward',
-  wgsl: source('common/frame', 'gains/layout', 'gains/maps', 'gains/expert', 'gains/backward'),
+  wgsl: source('common/frame', 'gains/layout', 'gains/spaces', 'gains/expert', 'gains/backward'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'z', access: 'read' },

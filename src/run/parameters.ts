@@ -58,7 +58,7 @@ export function firstNotFinite(plan: Plan, tensors: Record<'params' | 'moment1' 
 
 /** Shape as adapter files give it: scalars are [1]. */
 export function shapeOf({ rows, columns, kind }: PlanParameter): number[] {
-  return kind === 'curvature' || kind === 'scale' ? [1] : [rows, columns];
+  return kind === 'curvature' || kind === 'parameter' || kind === 'scale' ? [1] : [rows, columns];
 }
 
 /** Numbers that training changes. */

@@ -13,8 +13,10 @@ export interface SiteTelemetry {
   gate: number[];
   /** Mean entropy of the router's softmax, nats. */
   entropy: number;
-  /** Signed curvature κ of each expert; 0 for flat ones. */
+  /** Signed curvature κ of each expert; 0 for flat ones and for declared spaces. */
   curvature: number[];
+  /** The parameters of each expert's space by name, as one would write them. */
+  parameters: Record<string, number>[];
   /** Share of kept (token, expert) pairs at a guard of a map. */
   guarded: number;
 }
@@ -31,9 +33,9 @@ export function balanceLoss(plan: Plan, stats: Float32Array): number {
   }, 0);
 }
 
-/** Float ranges of the parameter buffer that hold the stored curvatures, in the order `telemetryOf` expects. */
+/** Float ranges of the parameter buffer that hold the spaces' stored parameters, in the order `telemetryOf` expects. */
 export function curvatureRanges(plan: Plan): { offset: number; count: number }[] {
-  return plan.sites.flatMap(s => s.experts.flatMap(e => (e.curvature ? [{ offset: e.curvature.offset, count: 1 }] : [])));
+  return plan.sites.flatMap(s => s.experts.flatMap(e => e.parameters.map(({ offset }) => ({ offset, count: 1 }))));
 }
 
 export function telemetryOf(plan: Plan, stats: Float32Array, stored: Float32Array): SiteTelemetry[] {
@@ -41,16 +43,17 @@ export function telemetryOf(plan: Plan, stats: Float32Array, stored: Float32Arra
   return plan.sites.map(({ module, adapter, experts }, i) => {
     const count = experts.length;
     const block = stats.subarray(i * STATS_FLOATS, (i + 1) * STATS_FLOATS);
-    const curvature = experts.map(e => (e.curvature ? signedCurvature(e.curvature.stored, stored[next++]) : 0));
+    const parameters = experts.map(e => Object.fromEntries(e.parameters.map(p => [p.name, written(p.stored, stored[next++])])));
+    const curvature = experts.map((e, at) => (e.sign ?? 0) * (Object.values(parameters[at])[0] ?? 0));
     return {
       module, adapter, share: [...block.subarray(0, count)], gate: [...block.subarray(2 * count, 3 * count)],
-      entropy: block[3 * count], curvature, guarded: block[3 * count + 2],
+      entropy: block[3 * count], curvature, parameters, guarded: block[3 * count + 2],
     };
   });
 }
 
-/** κ from the stored parameter. */
-export function signedCurvature(stored: 'log-negative' | 'log-positive' | 'plain', value: number): number {
+/** A parameter's value from its stored form. */
+export function written(stored: 'log' | 'plain' | 'logit', value: number): number {
   if (stored === 'plain') return value;
-  return stored === 'log-negative' ? -Math.exp(value) : Math.exp(value);
+  return stored === 'log' ? Math.exp(value) : 1 / (1 + Math.exp(-value));
 }

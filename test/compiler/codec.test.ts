@@ -242,7 +242,7 @@ describe('tables', () => {
         plan.parameters[1].name = plan.parameters[0].name;
       },
       plan => {
-        plan.sites[0].experts[0].curvature!.offset = 2 ** 30;
+        plan.sites[0].experts[0].parameters[0].offset = 2 ** 30;
       },
     ];
     for (const edit of cases) expect(verdict(edit)).toStartWith('invalid');

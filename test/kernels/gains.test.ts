@@ -4,6 +4,7 @@ import type { Expert } from '../../kernels/gains/reference.ts';
 import { gainsBackward, gainsForward, gainsReduce } from '../../kernels/gains/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
 import { makeSite, noiseSource, referenceOf, type Site, type SiteAdapter } from './gains_site.ts';
+import { withoutModule } from './library_spaces.ts';
 
 const AUX_SCALE = 0.5;
 
@@ -121,7 +122,7 @@ async function runBackward(site: Site, routing: Float32Array, stats: Float32Arra
   const before = Float32Array.from({ length: site.size.geometry }, (_, i) => i % 3);
   const { gram_grad, geometry_grad } = (await runKernel(
     gainsReduce,
-    site.params,
+    withoutModule(site.params),
     { z, dz, gram_grad: new Float32Array(site.size.gram), geometry_grad: before },
     { frame, workgroups: [(site.params.EXPERTS as number) + site.adapters.length] },
   )) as Record<'gram_grad' | 'geometry_grad', Float32Array>;

@@ -5,6 +5,7 @@ import { gramForward } from '../../kernels/gram/spec.ts';
 import { routingStats } from '../../kernels/routing/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
 import { type Golden, goldenAdapters, outerTensors, type RankSpace } from './golden_adapters.ts';
+import { spacesOf, withoutModule } from './library_spaces.ts';
 
 const align4 = (value: number) => Math.ceil(value / 4) * 4;
 
@@ -57,8 +58,7 @@ async function runChain(golden: Golden) {
     TOP_K: [adapter.topK],
     RENORM: [adapter.renorm ? 1 : 0],
     AUX: [adapter.topK < count ? adapter.aux : 0],
-    SPACE: adapter.experts.map(x => ['euclid', 'stereo', 'exp'].indexOf(x.space)),
-    CURVATURE_KIND: adapter.experts.map(x => ['none', 'hyperbolic', 'sphere', 'kappa'].indexOf(x.kind)),
+    ...spacesOf(adapter.experts),
     Z_COLUMN: each.map(e => e * rank),
     RANK: each.map(() => rank),
     SCALE: adapter.experts.map(x => x.scale),
@@ -102,7 +102,7 @@ async function runChain(golden: Golden) {
   );
   const { gram_grad, geometry_grad } = await runKernel(
     gainsReduce,
-    params,
+    withoutModule(params),
     { z, dz, gram_grad: new Float32Array(gram.length), geometry_grad: new Float32Array(geometry.length) },
     { ...options, workgroups: [count + 1] },
   );

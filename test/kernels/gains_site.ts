@@ -12,6 +12,7 @@ import {
   type Token,
 } from '../../kernels/gains/reference.ts';
 import type { ParamValue } from '../../kernels/spec.ts';
+import { spacesOf } from './library_spaces.ts';
 
 export interface SiteAdapter extends Adapter {
   router: 'none' | 'input' | 'rank';
@@ -198,8 +199,7 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
       NOISE: perAdapter(a => a.noise ?? 0),
       SLOT: perAdapter(a => a.slot ?? 0),
       ROUTE_COLUMN: routeColumns,
-      SPACE: perExpert(x => ['euclid', 'stereo', 'exp'].indexOf(x.space)),
-      CURVATURE_KIND: perExpert(x => ['none', 'hyperbolic', 'sphere', 'kappa'].indexOf(x.kind)),
+      ...spacesOf(experts),
       Z_COLUMN: columns,
       RANK: perExpert(x => x.rank),
       SCALE: perExpert(x => x.scale),
