@@ -45,7 +45,7 @@ export function readNumber(image: string): Quantity | NumberMistake {
   const digits = (match[1] ?? '').replaceAll('_', '');
   const unit = match[2];
   const plain = Number(digits);
-  if (!Number.isFinite(plain)) {
+  if (!Number.isFinite(Math.fround(plain))) {
     return {
       code: 'number-too-large',
       message: `\`${image}\` is too large for a number`,

@@ -2,7 +2,13 @@
  * Runs a plan: buffers, pipelines and bind groups are built once, then programs are replayed. Knows plans only, never
  * the language. Everything that changes per step is data in buffers.
  */
-import { type Dispatch, evaluate, type Plan, type PlanBuffer, type SizeSymbol } from '../../compiler/plan/schema.ts';
+import {
+  type Dispatch,
+  evaluate,
+  type Plan,
+  type PlanBuffer,
+  type SizeSymbol,
+} from '../../compiler/plan/schema.ts';
 import { gpuFault, type OpenedDevice } from '../gpu/device.ts';
 import { fault } from '../report/fault.ts';
 import { type TensorSource, uploadWeights } from './upload-weights.ts';
@@ -43,7 +49,12 @@ interface Prepared {
 const SOFTWARE_FLOPS_PER_SUBMIT = 1e9;
 const HARDWARE_FLOPS_PER_SUBMIT = 2e12;
 const MAX_WORKGROUPS = 65535;
-const LAYOUT_TYPES = { uniform: 'uniform', read: 'read-only-storage', write: 'storage', read_write: 'storage' } as const;
+const LAYOUT_TYPES = {
+  uniform: 'uniform',
+  read: 'read-only-storage',
+  write: 'storage',
+  read_write: 'storage',
+} as const;
 
 export class Executor {
   readonly plan: Plan;
@@ -61,7 +72,12 @@ export class Executor {
   /** Submits the GPU has not finished, oldest first. */
   private readonly open = new Set<Submit>();
 
-  private constructor(plan: Plan, files: ReadonlyMap<string, string>, opened: OpenedDevice, options: ExecutorOptions) {
+  private constructor(
+    plan: Plan,
+    files: ReadonlyMap<string, string>,
+    opened: OpenedDevice,
+    options: ExecutorOptions,
+  ) {
     this.plan = plan;
     this.files = files;
     this.opened = opened;
@@ -71,7 +87,11 @@ export class Executor {
 
   /** Allocates every buffer and fills the constant ones. Throws `gpu-out-of-memory` with the bytes that were wanted. */
   static async open(
-    plan: Plan, files: ReadonlyMap<string, string>, opened: OpenedDevice, tensors: TensorSource, options: ExecutorOptions = {},
+    plan: Plan,
+    files: ReadonlyMap<string, string>,
+    opened: OpenedDevice,
+    tensors: TensorSource,
+    options: ExecutorOptions = {},
   ): Promise<Executor> {
     const executor = new Executor(plan, files, opened, options);
     try {
@@ -110,7 +130,10 @@ export class Executor {
     const error = (await device.popErrorScope()) ?? (await device.popErrorScope());
     if (error) {
       const total = plan.buffers.reduce((sum, b) => sum + b.bytes, 0);
-      throw gpuFault(error, `allocating ${(total / 2 ** 20).toFixed(0)} MiB in ${plan.buffers.length} buffers`);
+      throw gpuFault(
+        error,
+        `allocating ${(total / 2 ** 20).toFixed(0)} MiB in ${plan.buffers.length} buffers`,
+      );
     }
   }
 
@@ -122,9 +145,17 @@ export class Executor {
       case 'words':
         return this.device.queue.writeBuffer(this.buffers[index], 0, Uint32Array.from(content.values));
       case 'groups':
-        return this.device.queue.writeBuffer(this.buffers[index], 0, expandRuns(this.plan.groupRuns, buffer.bytes / 4));
+        return this.device.queue.writeBuffer(
+          this.buffers[index],
+          0,
+          expandRuns(this.plan.groupRuns, buffer.bytes / 4),
+        );
       case 'rope':
-        return this.device.queue.writeBuffer(this.buffers[index], 0, ropeTable(content.frequencies, content.positions));
+        return this.device.queue.writeBuffer(
+          this.buffers[index],
+          0,
+          ropeTable(content.frequencies, content.positions),
+        );
       default:
         content satisfies never;
     }
@@ -142,7 +173,11 @@ export class Executor {
 
   /** Writes words or floats at the start of a buffer. */
   write(name: string, data: Float32Array | Uint32Array, offset = 0): void {
-    this.device.queue.writeBuffer(this.buffers[this.indexOf(name)], offset * 4, data as Float32Array<ArrayBuffer>);
+    this.device.queue.writeBuffer(
+      this.buffers[this.indexOf(name)],
+      offset * 4,
+      data as Float32Array<ArrayBuffer>,
+    );
   }
 
   /** Zeroes a buffer. */
@@ -158,7 +193,10 @@ export class Executor {
   }
 
   /** Reads several ranges of words of a buffer, one after another in the result. */
-  async readRanges(name: string, ranges: { offset: number; count: number }[]): Promise<Float32Array<ArrayBuffer>> {
+  async readRanges(
+    name: string,
+    ranges: { offset: number; count: number }[],
+  ): Promise<Float32Array<ArrayBuffer>> {
     const encoder = this.device.createCommandEncoder();
     const bytes = 4 * ranges.reduce((sum, r) => sum + r.count, 0);
     const back = this.borrow(bytes);
@@ -172,7 +210,9 @@ export class Executor {
       await this.opened.settled();
       const reason = this.opened.failure()?.diagnostics[0];
       if (reason && reason.code !== 'gpu-lost') this.opened.check();
-      const message = reason?.message ?? `the GPU was lost while reading ${name}: ${error instanceof Error ? error.message : error}`;
+      const message =
+        reason?.message ??
+        `the GPU was lost while reading ${name}: ${error instanceof Error ? error.message : error}`;
       throw fault('gpu-lost', message, { notes: [...(reason?.notes ?? []), ...this.unfinished()] });
     });
     const result = new Float32Array(back.getMappedRange(0, bytes).slice(0));
@@ -218,7 +258,8 @@ export class Executor {
     }
     const pipeline = await compiling;
     const entries = dispatch.bindings.map((view, binding) => ({
-      binding, resource: { buffer: this.buffers[view.buffer], offset: view.offset, size: view.bytes },
+      binding,
+      resource: { buffer: this.buffers[view.buffer], offset: view.offset, size: view.bytes },
     }));
     const bindGroup = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
     return { pipeline, bindGroup, grid: variant.grid, dispatch };
@@ -229,22 +270,41 @@ export class Executor {
     const { device } = this;
     const code = this.files.get(file);
     if (code === undefined) throw fault('plan-damaged', `the plan lists ${file}, which is missing`);
+    // An error here would otherwise count as one that nobody expected, and spoil the device for good.
+    device.pushErrorScope('validation');
     const module = device.createShaderModule({ code, label: name });
     const layout = device.createBindGroupLayout({
-      entries: bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: LAYOUT_TYPES[access] } })),
+      entries: bindings.map(({ access }, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: LAYOUT_TYPES[access] },
+      })),
     });
+    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    const invalid = device.popErrorScope();
     try {
-      return await device.createComputePipelineAsync({
-        label: name, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' },
+      const pipeline = device.createComputePipelineAsync({
+        label: name,
+        layout: pipelineLayout,
+        compute: { module, entryPoint: 'main' },
       });
+      const [error, ready] = await Promise.all([invalid, pipeline]);
+      if (error) throw error;
+      return ready;
     } catch (error) {
       await this.opened.settled();
       this.opened.check();
       const { messages } = await module.getCompilationInfo();
-      const reasons = messages.filter(m => m.type === 'error').map(m => `${file}:${m.lineNum}:${m.linePos}: ${m.message}`);
+      const reasons = messages
+        .filter(m => m.type === 'error')
+        .map(m => `${file}:${m.lineNum}:${m.linePos}: ${m.message}`);
       const { file: source, line, column, module: path } = this.plan.origins[dispatch.origin];
+      const reason =
+        reasons.length > 0
+          ? reasons
+          : [error instanceof GPUError || error instanceof Error ? error.message : String(error)];
       throw fault('kernel-rejected', `the GPU rejects kernel ${name}`, {
-        notes: [...(reasons.length > 0 ? reasons : [String(error)]), `used for ${path}, from ${source}:${line}:${column}`],
+        notes: [...reason, `used for ${path}, from ${source}:${line}:${column}`],
       });
     }
   }
@@ -264,7 +324,9 @@ export class Executor {
       this.counters.submits++;
       if (first && last) this.follow({ programs: names, first, last });
     };
-    for (const { pipeline, bindGroup, grid, dispatch } of (await Promise.all(names.map(n => this.program(n)))).flat()) {
+    for (const { pipeline, bindGroup, grid, dispatch } of (
+      await Promise.all(names.map(n => this.program(n)))
+    ).flat()) {
       const [x, y, z] = grid.map(size => evaluate(size, symbols));
       if (x * y * z === 0) continue;
       if (Math.max(x, y, z) > MAX_WORKGROUPS) throw tooLarge(this.plan, dispatch, Math.max(x, y, z));
@@ -309,7 +371,15 @@ export class Executor {
   /** Layout: kernels/common/frame.wgsl. */
   private writeFrame(symbols: Symbols, frame: Frame): void {
     const words = new Uint32Array(12);
-    words.set([symbols.tokens, symbols.targets, symbols.rows, frame.seed, frame.step, frame.micro, frame.training ? 1 : 0]);
+    words.set([
+      symbols.tokens,
+      symbols.targets,
+      symbols.rows,
+      frame.seed,
+      frame.step,
+      frame.micro,
+      frame.training ? 1 : 0,
+    ]);
     new Float32Array(words.buffer).set([frame.lossScale, frame.auxScale], 7);
     this.write('frame', words);
   }
@@ -327,7 +397,10 @@ export function flopsOf({ flops }: Dispatch, symbols: Symbols): number {
 
 function tooLarge(plan: Plan, dispatch: Dispatch, workgroups: number) {
   const { name } = plan.kernels[dispatch.variants[0].kernel];
-  return fault('batch-too-large', `kernel ${name} would need ${workgroups} workgroups in one direction, beyond WebGPU's ${MAX_WORKGROUPS}`);
+  return fault(
+    'batch-too-large',
+    `kernel ${name} would need ${workgroups} workgroups in one direction, beyond WebGPU's ${MAX_WORKGROUPS}`,
+  );
 }
 
 /** Writes runs of [value, count] out in full. */

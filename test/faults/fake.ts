@@ -14,8 +14,8 @@ import { readPlan } from '../../src/run/plan-folder.ts';
 export interface Behaviour {
   /** Called before a program runs; may throw, wait for ever, or call `lose`. */
   onRun?: (programs: string[], frame: Frame, device: FakeDevice) => void | Promise<void>;
-  /** Called when a device is opened, with how many were before. */
-  onOpen?: (device: FakeDevice, before: number) => void;
+  /** Called when a device is opened. */
+  onOpen?: (device: FakeDevice) => void;
   /** Multiplies the loss of a validation after so many steps. */
   validation?: (step: number) => number;
   /** Another adapter, another driver. */
@@ -75,7 +75,9 @@ class FakeExecutor {
   async readRanges(name: string, ranges: { offset: number; count: number }[]): Promise<Float32Array> {
     this.device.check();
     const flat = this.buffer(name);
-    return Float32Array.from(ranges.flatMap(({ offset, count }) => [...flat.subarray(offset, offset + count)]));
+    return Float32Array.from(
+      ranges.flatMap(({ offset, count }) => [...flat.subarray(offset, offset + count)]),
+    );
   }
 
   async run(programs: string[], symbols: { tokens: number }, frame: Frame): Promise<void> {
@@ -91,7 +93,10 @@ class FakeExecutor {
 
   private gradient(ids: Uint32Array, { seed, step, micro }: Frame): void {
     const [params, grads] = [this.buffer('params'), this.buffer('grads')];
-    const key = ids.reduce((h, id) => Math.imul(h ^ id, 0x01000193) >>> 0, (seed + 31 * step + 7 * micro) >>> 0);
+    const key = ids.reduce(
+      (h, id) => Math.imul(h ^ id, 0x01000193) >>> 0,
+      (seed + 31 * step + 7 * micro) >>> 0,
+    );
     for (let i = 0; i < grads.length; i++) {
       grads[i] += 0.1 * params[i] + (((key + Math.imul(i, 2654435761)) >>> 0) / 2 ** 32 - 0.5);
     }
@@ -100,7 +105,9 @@ class FakeExecutor {
   }
 
   private optimise(): void {
-    const [params, grads, m, v, groups] = ['params', 'grads', 'moment1', 'moment2', 'groups'].map(n => this.buffer(n));
+    const [params, grads, m, v, groups] = ['params', 'grads', 'moment1', 'moment2', 'groups'].map(n =>
+      this.buffer(n),
+    );
     const unusable = grads.reduce((count, g) => count + (Number.isFinite(g) ? 0 : 1), 0);
     const norm = Math.sqrt(grads.reduce((sum, g) => sum + g * g, 0));
     this.buffer('control').set([unusable > 0 ? 0 : norm, 1, unusable, 0]);
@@ -124,7 +131,9 @@ class FakeExecutor {
 }
 
 /** Stands in for `openBase`; `last` is the executor of the newest base. */
-export function fakeBase(behaviour: Behaviour = {}): typeof openBase & { last?: FakeExecutor; opened: number } {
+export function fakeBase(
+  behaviour: Behaviour = {},
+): typeof openBase & { last?: FakeExecutor; opened: number } {
   const open = async (folder: string): Promise<Base> => {
     const { plan } = readPlan(folder);
     const checkpoint = openCheckpoint(inPlan(folder, plan.model!.path));
@@ -134,15 +143,32 @@ export function fakeBase(behaviour: Behaviour = {}): typeof openBase & { last?: 
     const device = new FakeDevice();
     const executor = new FakeExecutor(plan, device, behaviour);
     open.last = executor;
-    behaviour.onOpen?.(device, open.opened++);
-    const info = { vendor: 'test', architecture: '', device: behaviour.device ?? 'arithmetic', description: '' };
+    open.opened++;
+    behaviour.onOpen?.(device);
+    const info = {
+      vendor: 'test',
+      architecture: '',
+      device: behaviour.device ?? 'arithmetic',
+      description: '',
+    };
     const opened = {
-      device: {}, adapter: {}, info, software: true, close() {},
-      failure: () => device.failure(), check: () => device.check(), settled: async () => {},
+      device: {},
+      adapter: {},
+      info,
+      software: true,
+      close() {},
+      failure: () => device.failure(),
+      check: () => device.check(),
+      settled: async () => {},
     };
     return {
-      plan, folder, checkpoint, tokenizer, close: () => checkpoint.close(),
-      opened: opened as unknown as Base['opened'], executor: executor as unknown as Executor,
+      plan,
+      folder,
+      checkpoint,
+      tokenizer,
+      close: () => checkpoint.close(),
+      opened: opened as unknown as Base['opened'],
+      executor: executor as unknown as Executor,
     };
   };
   open.last = undefined as FakeExecutor | undefined;

@@ -1,15 +1,18 @@
 /** Trainings in processes of their own that are killed without warning, and gone on with until they are at their end. */
 import { expect } from 'bun:test';
 import { join } from 'node:path';
-import { generator } from '../kernels/numbers.ts';
+
 import { faultyFiles } from './faulty-files.ts';
-import { adapterOf, newFolder, rowsOf, tiny, trial } from './rig.ts';
+import { adapterOf, generator, newFolder, rowsOf, tiny, trial } from './rig.ts';
 
 const CHILD = join(import.meta.dir, 'fixtures/train-child.ts');
 
 /** Runs a child; `killAt`: number of the file call at which it kills itself. Resolves to whether it lived to the end. */
 async function child(planFolder: string, out: string, killAt: number): Promise<boolean> {
-  const process_ = Bun.spawn([process.execPath, CHILD, planFolder, out, String(killAt)], { stdout: 'ignore', stderr: 'inherit' });
+  const process_ = Bun.spawn([process.execPath, CHILD, planFolder, out, String(killAt)], {
+    stdout: 'ignore',
+    stderr: 'inherit',
+  });
   await process_.exited;
   if (process_.signalCode !== 'SIGKILL') expect(process_.exitCode).toBe(0);
   return process_.signalCode !== 'SIGKILL';

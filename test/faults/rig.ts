@@ -2,8 +2,15 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hash32 } from '../../src/data/shuffle.ts';
 import { Fault } from '../../src/report/fault.ts';
-import { type Listener, type TrainArgs, type TrainHooks, type TrainResult, train } from '../../src/run/train.ts';
+import {
+  type Listener,
+  type TrainArgs,
+  type TrainHooks,
+  type TrainResult,
+  train,
+} from '../../src/run/train.ts';
 import { type TinyOptions, type TinyRun, writeTinyRun } from '../tiny-model.ts';
 import { fakeBase } from './fake.ts';
 
@@ -39,7 +46,10 @@ export interface Trial extends Partial<Omit<TrainArgs, 'plan'>> {
 }
 
 /** Trains with the stand-in executor unless `hooks` say otherwise. */
-export async function trial(run: TinyRun, trying: Trial = {}): Promise<{ result: TrainResult; out: string; told: Told }> {
+export async function trial(
+  run: TinyRun,
+  trying: Trial = {},
+): Promise<{ result: TrainResult; out: string; told: Told }> {
   const { hooks, listen, ...args } = trying;
   const out = args.out ?? newFolder();
   const told: Told = { logs: [], warnings: [], phases: [] };
@@ -83,4 +93,11 @@ export function rowsOf(out: string): unknown[] {
 }
 
 /** Names of everything in a folder, folders in it included. */
-export const listing = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+export const listing = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+
+/** Numbers in [0, 1), the same on every run. */
+export function generator(seed: number): () => number {
+  let drawn = 0;
+  return () => hash32(seed, 99, 0, drawn++) / 2 ** 32;
+}

@@ -37,6 +37,8 @@ export const missing = (count: number): number[] =>
 
 afterAll(() => {
   const rows = [...table].sort(([a], [b]) => a - b);
-  const lines = rows.map(([n, { title, outcome }]) => `${String(n).padStart(3)}  ${outcome.padEnd(14)}  ${title}`);
+  const lines = rows.map(
+    ([n, { title, outcome }]) => `${String(n).padStart(3)}  ${outcome.padEnd(14)}  ${title}`,
+  );
   process.stdout.write(`\n${lines.join('\n')}\n`);
 });
