@@ -81,6 +81,22 @@ const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
     may: /^(compiler\/plan|src\/(gpu|run|model|data|report|host))\//,
     packages: 'any',
   },
+  {
+    of: /^src\/language-server\//,
+    may: /^(dsl\/|compiler\/(select|plan\/model)\.ts$|src\/(language-server|docs)\/|src\/model\/config\.ts$)/,
+    packages: [
+      'vscode-languageserver',
+      'vscode-languageserver-textdocument',
+      'node:fs',
+      'node:path',
+      'node:url',
+    ],
+  },
+  {
+    of: /^src\/docs\//,
+    may: /^(dsl\/|compiler\/problems\.ts$|src\/(docs|report)\/)/,
+    packages: ['node:fs'],
+  },
   { of: /^src\//, may: /./, packages: 'any' },
 ];
 

@@ -8,7 +8,20 @@ import { explain } from './explain.ts';
 import { fmt } from './fmt.ts';
 import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
+import { lsp } from './lsp.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-export const COMMANDS: readonly Command[] = [check, fmt, explain, compile, train, evaluate, generate, verify, devices, helpFor(() => COMMANDS)];
+export const COMMANDS: readonly Command[] = [
+  check,
+  fmt,
+  explain,
+  compile,
+  train,
+  evaluate,
+  generate,
+  verify,
+  devices,
+  lsp,
+  helpFor(() => COMMANDS),
+];
