@@ -35,7 +35,7 @@ async function plainly(executor: Executor, prompts: readonly ArrayLike<number>[]
   const rows = prompts.map(p => Array.from(p));
   for (let i = 0; i < COUNT; i++) {
     const logits = await lastLogits(executor, rows);
-    rows.forEach((row, r) => row.push(logits[r].indexOf(Math.max(...logits[r]))));
+    for (const [r, row] of rows.entries()) row.push(logits[r].indexOf(Math.max(...logits[r])));
   }
   return rows.map((row, r) => row.slice(prompts[r].length));
 }
@@ -105,7 +105,7 @@ describe('adapters', () => {
       PROMPTS.map(p => [...p]),
     );
     const off = outputs.get('')!;
-    off.forEach((row, r) => expect(relativeError(row, base[r])).toBeLessThan(1e-6));
+    for (const [r, row] of off.entries()) expect(relativeError(row, base[r])).toBeLessThan(1e-6);
     const names = [...outputs.keys()];
     for (const a of names)
       for (const b of names)
@@ -150,8 +150,9 @@ describe('sample', () => {
     const e = values.map(v => Math.exp(v));
     return e.map(v => v / e.reduce((a, b) => a + b, 0));
   };
-  const expectShares = (found: number[], wanted: number[]) =>
-    found.forEach((p, i) => expect(Math.abs(p - wanted[i])).toBeLessThan(2e-4));
+  const expectShares = (found: number[], wanted: number[]) => {
+    for (const [i, share] of found.entries()) expect(Math.abs(share - wanted[i])).toBeLessThan(2e-4);
+  };
 
   test('draws from the softmax, at any temperature', () => {
     expectShares(shares({}), softmax(logits));
