@@ -17,6 +17,7 @@ import { storagesFor } from './plan/storage.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
 import { select } from './select.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
+import { checkSpaces } from './spaces/check.ts';
 import { Spaces } from './spaces/resolve.ts';
 import { Store } from './store.ts';
 
@@ -50,8 +51,10 @@ const DEFAULT_GENERATE = { batch: 8, maxTokens: 64 };
 
 /** Compiles a program for a model. Problems that need the model (targets, layers, ranks) come back as diagnostics. */
 export function compile(program: Program, shape: ModelShape, options: CompileOptions = {}): CompileResult {
+  const told = checkSpaces(program);
+  if (told.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: told };
   const selection = select(program, shape);
-  if (selection.diagnostics.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: selection.diagnostics };
+  if (selection.diagnostics.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: [...told, ...selection.diagnostics] };
 
   const store = new Store();
   const parameters = new ParameterSpace(program.train);
@@ -104,7 +107,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
       return { name, paths: pathsOf(block), format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }) };
     }),
   };
-  return { compiled: { plan, files }, diagnostics: selection.diagnostics };
+  return { compiled: { plan, files }, diagnostics: [...told, ...selection.diagnostics] };
 }
 
 /** Tokens of the longest sample that is trained on: what is asked for, but not more than the model can see. */

@@ -4,8 +4,10 @@
  */
 import { source } from '../../kernels/source.ts';
 import type { Node } from './algebra.ts';
+import { RADIUS } from './evaluate.ts';
+import { type Factor, fraction } from './fraction.ts';
 import type { Primitive } from './primitives.ts';
-import { RADIUS, type RadialSpace } from './radial.ts';
+import type { RadialSpace } from './radial.ts';
 
 /** The helper of each primitive, and which component of what it returns: f(u) and (1 + |u|)·f'(u). */
 const HELPERS: Record<Primitive, { file: Helper; call: string; component?: 'x' | 'y' }> = {
@@ -166,41 +168,39 @@ class Writer {
     return text;
   }
 
-  /** Factors above and below the fraction line in turn, so that no partial product strays far from the whole. */
   private product({ powers }: Node & { op: 'product' }): string {
-    const above: string[] = [];
-    const below: string[] = [];
-    for (const { base, exponent } of powers) {
-      const size = Math.abs(exponent);
-      const radius = base.op === 'var' && base.name === RADIUS;
-      if (radius && exponent < 0) {
-        for (let i = 0; i < size; i++) above.push('by_r');
-        continue;
-      }
-      if (base.op === 'call' && HELPERS[base.name].component === 'y' && exponent === 1) {
-        above.push(this.pair(base));
-        below.push(this.spread(base.arg));
-        continue;
-      }
-      const side = exponent > 0 ? above : below;
-      const whole = Math.floor(size);
-      const fraction = size - whole;
-      const name = this.write(base);
-      let left = whole;
-      if (radius) for (; left >= 2; left -= 2) side.push('q');
-      for (; left > 0; left--) side.push(name);
-      if (fraction === 0.5) side.push(this.named(`sqrt(${name})`));
-      else if (fraction > 0) {
-        this.helpers.add('exponential').add('logarithm');
-        side.push(this.named(`exponential(${literal(fraction)} * logarithm(${name}))`));
-      }
-    }
-    let text = above.length > 0 ? above[0] : '1.0';
-    for (let i = 1; i < above.length || i - 1 < below.length; i++) {
-      if (i - 1 < below.length) text = `${text} / ${below[i - 1]}`;
-      if (i < above.length) text = `${text} * ${above[i]}`;
+    const { above, below } = fraction(powers, RADIUS);
+    const texts = [above, below].map(side => side.map(factor => this.factor(factor)));
+    // The reciprocal of the radius is a name of its own, which is 0 at 0.
+    const [up, down] = [[...texts[0]], texts[1].filter(text => text !== 'r')];
+    for (let i = down.length; i < texts[1].length; i++) up.push('by_r');
+    let text = up[0] ?? '1.0';
+    for (let i = 1; i < up.length || i - 1 < down.length; i++) {
+      if (i - 1 < down.length) text = `${text} / ${down[i - 1]}`;
+      if (i < up.length) text = `${text} * ${up[i]}`;
     }
     return text;
+  }
+
+  private factor(factor: Factor): string {
+    switch (factor.kind) {
+      case 'spread':
+        return this.spread(factor.node);
+      case 'slope':
+        return this.pair(factor.node);
+      case 'whole':
+        return this.write(factor.node);
+      case 'square':
+        return 'q';
+      case 'part': {
+        const name = this.write(factor.node);
+        if (factor.exponent === 0.5) return this.named(`sqrt(${name})`);
+        this.helpers.add('exponential').add('logarithm');
+        return this.named(`exponential(${literal(factor.exponent)} * logarithm(${name}))`);
+      }
+      default:
+        return factor satisfies never;
+    }
   }
 
   private call(node: Node & { op: 'call' }): string {

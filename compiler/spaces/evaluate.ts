@@ -1,6 +1,10 @@
 /** Values of expressions in float64, or, given a rounding, as float32 arithmetic would find them. */
-import type { Node } from './algebra.ts';
+import type { Node, Power } from './algebra.ts';
+import { type Factor, fraction } from './fraction.ts';
 import { PRIMITIVES } from './primitives.ts';
+
+/** The radius; no parameter can be called so. */
+export const RADIUS = '#r';
 
 export type Environment = Readonly<Record<string, number>>;
 export type Rounding = (value: number) => number;
@@ -20,6 +24,32 @@ export function evaluator(env: Environment, round: Rounding = exact): (node: Nod
     known.set(node, value);
     return value;
   };
+  const product = (powers: readonly Power[]): number => {
+    if (round === exact) return powers.reduce((all, p) => all * go(p.base) ** p.exponent, 1);
+    const { above, below } = fraction(powers, RADIUS);
+    let all = 1;
+    for (let i = 0; i < Math.max(above.length, below.length); i++) {
+      if (i < above.length) all = round(all * factor(above[i]));
+      if (i < below.length) all = round(all / factor(below[i]));
+    }
+    return all;
+  };
+  const factor = (f: Factor): number => {
+    switch (f.kind) {
+      case 'whole':
+        return go(f.node);
+      case 'square':
+        return round(go(f.node) ** 2);
+      case 'part':
+        return round(go(f.node) ** f.exponent);
+      case 'slope':
+        return round((1 + Math.abs(go(f.node.arg))) * PRIMITIVES[f.node.name].value(go(f.node.arg)));
+      case 'spread':
+        return round(1 + Math.abs(go(f.node)));
+      default:
+        return f satisfies never;
+    }
+  };
   const one = (node: Node): number => {
     switch (node.op) {
       case 'num':
@@ -29,10 +59,7 @@ export function evaluator(env: Environment, round: Rounding = exact): (node: Nod
       case 'sum':
         return node.terms.reduce((sum, t) => round(sum + round(t.factor * go(t.node))), node.constant);
       case 'product':
-        return product(
-          node.powers.map(p => [go(p.base), p.exponent]),
-          round,
-        );
+        return product(node.powers);
       case 'call':
         return PRIMITIVES[node.name].value(go(node.arg));
       case 'select':
@@ -42,23 +69,4 @@ export function evaluator(env: Environment, round: Rounding = exact): (node: Nod
     }
   };
   return go;
-}
-
-/** Factors above and below the fraction line in turn, so that no partial product strays far from the whole. */
-function product(powers: [value: number, exponent: number][], round: Rounding): number {
-  if (round === exact) return powers.reduce((all, [value, exponent]) => all * value ** exponent, 1);
-  const above: number[] = [];
-  const below: number[] = [];
-  for (const [value, exponent] of powers) {
-    const side = exponent > 0 ? above : below;
-    const size = Math.abs(exponent);
-    for (let i = 1; i <= size; i++) side.push(value);
-    if (size % 1 !== 0) side.push(round(value ** (size % 1)));
-  }
-  let all = 1;
-  for (let i = 0; i < Math.max(above.length, below.length); i++) {
-    if (i < above.length) all = round(all * above[i]);
-    if (i < below.length) all = round(all / below[i]);
-  }
-  return all;
 }

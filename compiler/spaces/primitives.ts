@@ -112,6 +112,9 @@ export function expOverX(x: number): [number, number] {
   return [value, (Math.exp(x) - value) / x];
 }
 
+/** Those that are derivatives of others. */
+export const SLOPES: ReadonlySet<Primitive> = new Set(['S1', 'T1', 'A1', 'N1', 'L1', 'E1']);
+
 export const PRIMITIVES: Record<Primitive, Meaning> = {
   exp: { value: Math.exp, atZero: 1 },
   log: { value: Math.log },

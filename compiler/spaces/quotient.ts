@@ -67,14 +67,24 @@ export class Quotient {
     }
   }
 
+  /** The value at 0; a branch that does not hold there may have none. */
+  private zeroIfAny(node: Node): Node | undefined {
+    try {
+      return this.atZero(node);
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error;
+      return undefined;
+    }
+  }
+
   /** What is selected does not depend on the variable. */
   private free({ left, right }: Node & { op: 'select' }): boolean {
     return !this.depends(left) && !this.depends(right);
   }
 
   private winner(node: Node & { op: 'select' }): 'yes' | 'no' {
-    const [yes, no] = [this.atZero(node.yes), this.atZero(node.no)];
-    if (yes === no) return 'yes';
+    const yes = this.zeroIfAny(node.yes);
+    if (yes && yes === this.zeroIfAny(node.no)) return 'yes';
     const found = this.decide(this.atZero(node.left), this.atZero(node.right));
     if (found === 'unclear')
       throw new Unsupported('which side of a min or max holds at 0 depends on the parameters');
@@ -94,12 +104,7 @@ export class Quotient {
   steady(node: Node): Node {
     const { al } = this;
     if (node.op === 'num' || node.op === 'var' || !this.depends(node)) return node;
-    try {
-      if (this.atZero(node) === al.zero) return al.mul(al.variable(this.name), this.of(node));
-    } catch (error) {
-      // A branch that does not hold at 0 may be anything there.
-      if (!(error instanceof Unsupported)) throw error;
-    }
+    if (this.zeroIfAny(node) === al.zero) return al.mul(al.variable(this.name), this.of(node));
     return node;
   }
 
@@ -121,7 +126,7 @@ export class Quotient {
         if (this.free(node)) return al.select(node.left, node.right, this.of(node.yes), this.of(node.no));
         const held = this.atZero(node);
         const side = (branch: Node): Node => {
-          if (this.atZero(branch) === held) return this.of(branch);
+          if (this.zeroIfAny(branch) === held) return this.of(branch);
           return al.mul(al.sub(branch, held), al.pow(al.variable(this.name), -1));
         };
         return al.select(node.left, node.right, side(node.yes), side(node.no));

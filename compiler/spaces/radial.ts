@@ -8,11 +8,9 @@
 import type { Expression, SpaceDefinition, SpaceParameter, SpaceProfile } from '../../dsl/space.ts';
 import { Algebra, type Node, variablesOf } from './algebra.ts';
 import { derive } from './derive.ts';
-import { type Environment, evaluator } from './evaluate.ts';
+import { evaluator, RADIUS } from './evaluate.ts';
 import { Quotient } from './quotient.ts';
-
-/** The radius; no parameter can be called so. */
-export const RADIUS = '#r';
+import { samplesOf } from './samples.ts';
 
 /** A clamp that depends on the radius on one side only: it acts where left ≤ right is `when`. */
 export interface Guard {
@@ -47,23 +45,6 @@ export function radialSpace(definition: SpaceDefinition): RadialSpace {
   const lift = gainsOf(al, definition.lift, parameters);
   const drop = gainsOf(al, definition.drop, parameters);
   return { definition, al, lift, drop, flat: lift.gain === al.one && drop.gain === al.one };
-}
-
-/** Parameter values to try: small, usual and large ones, and 0 and both signs where they are allowed. */
-export function samplesOf(parameters: readonly SpaceParameter[]): Environment[] {
-  const values = {
-    positive: [0.1, 1e-3, 1, 7],
-    real: [0, 0.3, -0.3, 1e-4, -1e-4, 2, -2],
-    unit: [0.5, 0.05, 0.95],
-  };
-  let all: Environment[] = [{}];
-  for (const { name, domain, fallback } of parameters) {
-    const init = fallback.kind === 'fixed' ? fallback.value : fallback.init;
-    const tried = [...new Set([init, ...values[domain]])];
-    all = all.flatMap(env => tried.map(value => ({ ...env, [name]: value })));
-    if (all.length > 200) all = all.filter((_, i) => i % Math.ceil(all.length / 200) === 0);
-  }
-  return all;
 }
 
 function gainsOf(al: Algebra, profile: SpaceProfile, parameters: readonly SpaceParameter[]): Gains {
