@@ -5,6 +5,8 @@ import { type DecodeResult, decodePlan, encodePlan } from '../../compiler/plan/c
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { fault } from '../report/fault.ts';
 
+const CODES = { damaged: 'plan-damaged', invalid: 'plan-invalid', version: 'plan-version' } as const;
+
 /** A plan.json beyond this is not read at all. */
 const MAX_BYTES = 512 * 2 ** 20;
 
@@ -22,7 +24,7 @@ export function readPlan(folder: string): Extract<DecodeResult, { plan: Plan }> 
     if (stat.size > MAX_BYTES) throw fault('file-too-large', `\`${file}\` is larger than any plan`);
     return readFileSync(file, 'utf8');
   });
-  if ('problem' in result) throw fault(`plan-${result.problem}`, `\`${folder}\`: ${result.message}`);
+  if ('problem' in result) throw fault(CODES[result.problem], `\`${folder}\`: ${result.message}`);
   return result;
 }
 

@@ -70,7 +70,7 @@ describe('mistakes', () => {
   });
 
   const command = {
-    ...COMMANDS[0],
+    ...COMMANDS.find(c => c.name === 'devices')!,
     options: {
       out: { type: 'string', short: 'o', value: 'FOLDER', about: 'where' },
       set: { type: 'string', multiple: true, about: 'several' },
