@@ -1,0 +1,43 @@
+/** A long training holds no more at its end than at its start. */
+import { expect } from 'bun:test';
+import { openBase } from '../../src/run/base.ts';
+import type { Executor } from '../../src/run/executor.ts';
+import { gpuTest } from '../gpu/harness.ts';
+import { EIGHT, tiny, trial } from './rig.ts';
+import { NIGHTLY } from './table.ts';
+
+const STEPS = NIGHTLY ? 3000 : 120;
+/** By then every pipeline, buffer and read-back exists. */
+const WARM = 40;
+const ALLOWED = 24 * 2 ** 20;
+
+gpuTest(
+  `${STEPS} steps with validations and checkpoints: process memory and the ledger of buffers stay flat`,
+  async () => {
+    const run = tiny({ ...EIGHT, train: `steps: ${STEPS}; validate: 20; checkpoint: 10; accumulate: 2` });
+    let executor: Executor | undefined;
+    const seen: { step: number; memory: number; buffers: number }[] = [];
+    await trial(run, {
+      hooks: {
+        openBase: async (folder, phase) => {
+          const base = await openBase(folder, phase);
+          executor = base.executor;
+          return base;
+        },
+      },
+      listen: {
+        progress({ step }) {
+          if (step !== WARM && step !== STEPS) return;
+          Bun.gc(true);
+          seen.push({ step, memory: process.memoryUsage.rss(), buffers: executor!.counters.buffers });
+        },
+      },
+    });
+    const [early, late] = seen;
+    expect([early.step, late.step]).toEqual([WARM, STEPS]);
+    expect(late.buffers).toBe(early.buffers);
+    expect(late.memory - early.memory).toBeLessThan(ALLOWED);
+    expect(executor!.unfinished()).toEqual([]);
+  },
+  NIGHTLY ? 3_600_000 : 240_000,
+);
