@@ -11,6 +11,7 @@
  */
 import { type Algebra, childrenOf, type Node, type Power, rebuild } from './algebra.ts';
 import { slope, Unsupported } from './derive.ts';
+import { SLOPES } from './primitives.ts';
 
 /** What decides a comparison at 0 of the variable: a sample of parameters. */
 export type Decide = (left: Node, right: Node) => 'yes' | 'no' | 'unclear';
@@ -21,6 +22,8 @@ export class Quotient {
   private readonly decide: Decide;
   private readonly zeros = new Map<Node, Node>();
   private readonly quotients = new Map<Node, Node>();
+  /** What decides between a short step and a plain quotient, below; the quotient has no value at 0. */
+  private readonly approximate = new Set<Node>();
   private readonly dependence = new Map<Node, boolean>();
 
   constructor(al: Algebra, name: string, decide: Decide) {
@@ -83,11 +86,12 @@ export class Quotient {
   }
 
   private winner(node: Node & { op: 'select' }): 'yes' | 'no' {
-    const yes = this.zeroIfAny(node.yes);
-    if (yes && yes === this.zeroIfAny(node.no)) return 'yes';
     const found = this.decide(this.atZero(node.left), this.atZero(node.right));
-    if (found === 'unclear')
+    if (found === 'unclear') {
+      const yes = this.zeroIfAny(node.yes);
+      if (yes && yes === this.zeroIfAny(node.no)) return 'yes';
       throw new Unsupported('which side of a min or max holds at 0 depends on the parameters');
+    }
     return found;
   }
 
@@ -126,7 +130,8 @@ export class Quotient {
         if (this.free(node)) return al.select(node.left, node.right, this.of(node.yes), this.of(node.no));
         const held = this.atZero(node);
         const side = (branch: Node): Node => {
-          if (this.zeroIfAny(branch) === held) return this.of(branch);
+          const fits = branch === node.yes || !this.approximate.has(node.left);
+          if (fits && this.zeroIfAny(branch) === held) return this.of(branch);
           return al.mul(al.sub(branch, held), al.pow(al.variable(this.name), -1));
         };
         return al.select(node.left, node.right, side(node.yes), side(node.no));
@@ -241,10 +246,13 @@ export class Quotient {
       const s = al.call('S', al.scale(0.25, d));
       return al.scale(-0.5, al.mul(s, s));
     }
+    if (SLOPES.has(name)) throw new Unsupported('too many of its parts vanish at 0 at once');
     // Halfway between: f'(a + d/2) where d is small, error d²f'''/24; the plain quotient where it is not.
     const middle = al.add(a, al.scale(0.5, d));
     const near = slope(al, name, middle, al.call(name, middle));
     const far = al.div(al.sub(al.call(name, arg), al.call(name, a)), d);
-    return al.select(al.mul(d, d), al.num(1e-4), near, far);
+    const square = al.mul(d, d);
+    this.approximate.add(square);
+    return al.select(square, al.num(1e-4), near, far);
   }
 }
