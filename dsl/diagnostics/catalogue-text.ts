@@ -82,7 +82,7 @@ export const textEntries = entries({
   },
   'number-too-large': {
     severity: 'error',
-    about: 'The number is beyond what a 64-bit float holds.',
+    about: 'The number is beyond what a 32-bit float holds, which is what the GPU computes in.',
     wrong: 'train < lr: 1e999 >',
     right: 'train < lr: 1e-3 >',
   },
