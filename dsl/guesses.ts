@@ -42,7 +42,10 @@ export abstract class Guesses extends CstParser {
   }
 
   protected at(offset: number, ...types: TokenType[]): boolean {
-    return types.some(type => is(this.LA(offset), type));
+    // Asked several times for every token, so without a closure.
+    const token = this.LA(offset);
+    for (const type of types) if (is(token, type)) return true;
+    return false;
   }
 
   protected onNewLine(offset = 1): boolean {

@@ -8,6 +8,8 @@ export class Source {
   readonly path: string;
   readonly text: string;
   private readonly lineStarts: number[] = [0];
+  /** The line that was found last. */
+  private latest = 0;
 
   constructor(path: string, text: string) {
     this.path = path;
@@ -17,6 +19,10 @@ export class Source {
 
   /** Line and column of an offset, both from 1. */
   position(offset: number): { line: number; column: number } {
+    // Places are mostly asked for in the order of the text.
+    const here = this.lineStarts[this.latest] ?? 0;
+    const next = this.lineStarts[this.latest + 1] ?? Number.POSITIVE_INFINITY;
+    if (here <= offset && offset < next) return { line: this.latest + 1, column: offset - here + 1 };
     let low = 0;
     let high = this.lineStarts.length - 1;
     while (low < high) {
@@ -24,6 +30,7 @@ export class Source {
       if ((this.lineStarts[middle] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
+    this.latest = low;
     return { line: low + 1, column: offset - (this.lineStarts[low] ?? 0) + 1 };
   }
 

@@ -1,8 +1,10 @@
 /** From everything that was told to what is worth reading: no echoes of one slip, in the order of the text, not endless. */
 import type { FileNode, Statement } from '../ast.ts';
 import type { Span } from '../program.ts';
+import { isKind } from '../vocabulary/kinds.ts';
 import { catalogue, isTextCode } from './catalogue.ts';
 import type { Diagnostic } from './diagnostic.ts';
+import { suggest } from './suggest.ts';
 
 /** Most listed; and most looked at, for looking at them is quadratic. */
 const LIMIT = 100;
@@ -35,6 +37,12 @@ const DERAILING = [
   'stray-comma',
   'missing-comma',
 ];
+
+/** After one of these, what another file declares is not known. */
+const USE_FAILED = ['use-not-found', 'use-outside-root', 'use-cycle', 'bad-use-path'];
+
+/** Names in the expressions of a space: two in a row are one word that was torn apart. */
+const NAMES = ['unknown-name', 'unknown-function'];
 
 /** One character apart, or less: `dt;ype` is one word with a slip in it. */
 const touch = (a: Span, b: Span) => a.file === b.file && a.start <= b.end + 1 && b.start <= a.end + 1;
@@ -78,16 +86,20 @@ export function settle(all: Diagnostic[], tree: FileNode, root: string): Diagnos
       ? all.toSorted((a, b) => errorsFirst(a, b) || inOrder(a, b)).slice(0, CONSIDERED)
       : all;
   const hard = considered.filter(({ code }) => HARD.includes(code));
-  const constantBroken = considered.some(
-    ({ code, span }) => span && isTextCode(code) && statementAt(span)?.kind === 'let',
-  );
+  const declarationBroken = considered.some(({ code, span, message }) => {
+    if (USE_FAILED.includes(code)) return true;
+    if (code === 'unknown-kind')
+      return suggest(/^`(.+?)`/.exec(message)?.[1] ?? '', ['let', 'use']).length > 0;
+    const kind = span && isTextCode(code) ? (statementAt(span)?.kind ?? 'stray') : 'block';
+    return ['let', 'use', 'stray'].includes(kind);
+  });
   const kept: Diagnostic[] = [];
 
   /** Told because of another slip, not for itself. Only what is kept can explain it, so one of two always stays. */
   const echo = (one: Diagnostic): boolean => {
     const { code, span } = one;
     if (!span || code === 'bidi-character' || HARD.includes(code)) return false;
-    if (code === 'unknown-constant' && constantBroken) return true;
+    if (code === 'unknown-constant' && declarationBroken) return true;
     const statement = statementAt(span);
     const derailed = hard.some(other => {
       const concerns = isTextCode(code) || other.code === 'unterminated-string';
@@ -98,6 +110,21 @@ export function settle(all: Diagnostic[], tree: FileNode, root: string): Diagnos
     const beside = (other: Diagnostic) => other.span && statementAt(other.span) === statement;
     if (one.severity === 'warning')
       return kept.some(other => isTextCode(other.code) && other.severity === 'error' && beside(other));
+    if (statement?.kind === 'space') {
+      const explains = (other: Diagnostic) =>
+        (NAMES.includes(code) && isTextCode(other.code)) ||
+        (NAMES.includes(code) && NAMES.includes(other.code) && other.span && touch(other.span, span));
+      if (kept.some(other => beside(other) && explains(other))) return true;
+      // A misspelt profile is not missing as well.
+      const misspelt = (other: Diagnostic) => other.code === 'bad-profile' && beside(other);
+      if (code === 'missing-profile' && considered.some(misspelt)) return true;
+    }
+    // What belongs to a block of which not even the kind is known.
+    if (code === 'unexpected' && statement) {
+      const before = tree.statements[tree.statements.indexOf(statement) - 1];
+      const unknown = (one: Statement | undefined) => one?.kind === 'block' && !isKind(one.keyword.text);
+      if (unknown(statement) || unknown(before)) return true;
+    }
     const dependent = DEPENDENT.includes(code);
     if (isTextCode(code) && !dependent) return false;
     return kept.some(other => {
