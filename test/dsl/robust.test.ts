@@ -16,7 +16,10 @@ for (const name of new Bun.Glob('**/*.mos').scanSync({ cwd: folder.pathname }))
   examples[name] = readFileSync(new URL(name, folder), 'utf8');
 
 function answer(text: string): Checked {
-  const checked = check('main.mos', text, { readFile: path => files[path], overrides: { model: 'm' } });
+  const checked = check('main.mos', text, {
+    readFile: path => files[path] ?? examples[path],
+    overrides: { model: 'm' },
+  });
   const { diagnostics, sources, program } = checked;
   expect(program === undefined).toBe(diagnostics.some(({ severity }) => severity === 'error'));
   for (const { code, severity, message, help, span, related, fix } of diagnostics) {

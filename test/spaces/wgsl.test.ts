@@ -1,0 +1,112 @@
+/** What is emitted, on the device: the functions it calls, and whole spaces, against float64. */
+import { expect } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { emitSpaces } from '../../compiler/spaces/emit.ts';
+import { evaluator, RADIUS } from '../../compiler/spaces/evaluate.ts';
+import { radialSpace } from '../../compiler/spaces/radial.ts';
+import { source } from '../../kernels/source.ts';
+import type { KernelSpec } from '../../kernels/spec.ts';
+import { gpuTest, runKernel } from '../gpu/harness.ts';
+import { measure } from './functions.ts';
+import { definitionOf } from './space.ts';
+
+gpuTest('functions to 8 ULP times 1 + condition number', async () => {
+  const measured = await measure();
+  if (process.env.SHOW) {
+    for (const { text, domain, ulp, scaled } of measured)
+      console.log(`| ${text} | ${domain} | ${ulp.toFixed(1)} | ${scaled.toFixed(1)} |`);
+  }
+  expect(measured.filter(m => !(m.scaled <= 8))).toEqual([]);
+});
+
+const EXAMPLES = ['horn', 'hyplora', 'ball', 'gnomon'];
+const spaces = EXAMPLES.map(name =>
+  radialSpace(
+    definitionOf(readFileSync(new URL(`../../examples/spaces/${name}.mos`, import.meta.url), 'utf8')),
+  ),
+);
+
+const probe: KernelSpec = {
+  name: 'test.spaces',
+  wgsl: `${source('common/frame', 'gains/spaces')}
+@group(0) @binding(1) var<storage, read> points: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  if (id.x >= frame.tokens) { return; }
+  let p = points[id.x];  // space, drop?, the stored parameter, squared radius
+  var r: Radial;
+  let stored = vec4<f32>(p.z, -0.5, 0.0, 0.0);
+  if (p.y == 0.0) { r = lift(u32(p.x), stored, p.w); } else { r = drop(u32(p.x), stored, p.w); }
+  out[id.x] = vec4<f32>(r.gain, r.by_square, r.by_stored.xy);
+}`,
+  bindings: [
+    { name: 'frame', access: 'uniform' },
+    { name: 'points', access: 'read' },
+    { name: 'out', access: 'write' },
+  ],
+};
+
+gpuTest(
+  'example spaces: values to 2e-6, derivatives to 2e-5 of their size, from norm 0 to 1e18',
+  async () => {
+    const radii = [
+      0,
+      1e-12,
+      ...Array.from({ length: 193 }, (_, i) => 1.0371e-6 * 10 ** (i / 16)),
+      1e9,
+      1e14,
+      1e18,
+    ];
+    const points = spaces.flatMap(({ definition }, s) => {
+      const stored = definition.parameters[0].domain === 'real' ? [0, 0.3, -0.3, 1e-6] : [-6, -1, 1];
+      return [0, 1].flatMap(which =>
+        stored.flatMap(k => radii.map(r => [s + 1, which, k, r ** 2].map(Math.fround))),
+      );
+    });
+    const { out } = await runKernel(
+      probe,
+      { SPACES: emitSpaces(spaces) },
+      { points: Float32Array.from(points.flat()), out: new Float32Array(4 * points.length) },
+      { frame: { tokens: points.length }, workgroups: [Math.ceil(points.length / 64)] },
+    );
+    const wrong: string[] = [];
+    points.forEach(([s, which, k, q], i) => {
+      const { definition, lift, drop } = spaces[s - 1];
+      const gains = which === 0 ? lift : drop;
+      const written = (value: number, domain: string) => (domain === 'real' ? value : Math.exp(value));
+      const env = Object.fromEntries(
+        definition.parameters.map((p, n) => [p.name, written([k, -0.5][n], p.domain)]),
+      );
+      const got = [...out.subarray(4 * i, 4 * i + 4)];
+      expect(got.every(Number.isFinite)).toBe(true);
+      const r = Math.sqrt(q);
+      if (r === 0 || r > 1e9) return;
+      const value = evaluator({ ...env, [RADIUS]: r });
+      const gain = value(gains.gain);
+      const euler = value(gains.euler);
+      // At a guard the two sides differ, and a radius rounded to float32 may be on either.
+      const atGuard = gains.guards.some(g => Math.abs(value(g.left) / value(g.right) - 1) < 1e-5);
+      if (atGuard) return;
+      const near = (a: number, b: number, size: number, tolerance: number, what: string) => {
+        if (!(Math.abs(a - b) <= tolerance * size + 1e-36))
+          wrong.push(`${definition.name} ${['lift', 'drop'][which]} k=${k} r=${r}: ${what} ${a}, not ${b}`);
+      };
+      const amplified = 1 + Math.abs(euler / gain) * (1 + Math.abs(k));
+      near(got[0], gain, Math.abs(gain) * amplified, 2e-6, 'gain');
+      // A derivative counts with what it is multiplied by: relative to the gain it changes.
+      near(
+        (got[1] * 2 * q) / (1 + q),
+        euler,
+        Math.abs(euler) * amplified + 0.05 * Math.min(r, 1) * gain,
+        2e-5,
+        'r·∂gain/∂r',
+      );
+      gains.byStored.forEach((node, n) => {
+        const want = value(node);
+        near(got[2 + n], want, Math.abs(want) * amplified + 0.05 * Math.min(r, 1) * gain, 2e-5, `by ${n}`);
+      });
+    });
+    expect(wrong.slice(0, 8)).toEqual([]);
+  },
+);
