@@ -1,5 +1,6 @@
 /**
- * Radial maps of the built-in spaces in float64 (MoSLoRA, arXiv 2602.14490): the meaning of maps.wgsl.
+ * Radial maps of the built-in spaces in float64 (MoSLoRA, arXiv 2602.14490), as a formula table: what the kernels
+ * are tested against.
  *
  *     lift_κ(v) = v·L(q), q = ‖v‖²        drop_κ(u) = u·D(m), m = ‖u‖²
  *
