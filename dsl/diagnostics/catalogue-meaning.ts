@@ -239,8 +239,7 @@ export const meaningEntries = entries({
   },
   'not-yet': {
     severity: 'error',
-    about:
-      'The language knows the word and this version does not carry it out: `export`.',
+    about: 'The language knows the word and this version does not carry it out: `export`.',
     wrong: 'export "out" < >',
     right: 'train < seed: 1 >',
   },

@@ -1,20 +1,23 @@
 /** A file with its defaults filled in is a valid program, in style, and the same one. */
 import { describe, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { check, fillDefaults, format, meaningOf, type Program } from '../../dsl/index.ts';
 import { LINE, TINY } from './tiny.ts';
 
 const files: Record<string, string> = { 'lib.mos': 'let shared = sphere(c=learn);' };
-const options = { needs: { model: false }, readFile: (path: string) => files[path] };
+const options = {
+  needs: { model: false },
+  readFile: (path: string) => files[path] ?? (existsSync(path) ? readFileSync(path, 'utf8') : undefined),
+};
 
 const meaning = (program: Program | undefined): unknown => program && JSON.parse(meaningOf(program));
 
-function filled(text: string, notes: string[] = []): string {
-  const before = check('main.mos', text, options);
+function filled(text: string, notes: string[] = [], file = 'main.mos'): string {
+  const before = check(file, text, options);
   expect(before.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   if (!before.program) throw new Error('no program');
-  const full = fillDefaults('main.mos', text, before.program, { adapterNotes: () => notes });
-  const after = check('main.mos', full, options);
+  const full = fillDefaults(file, text, before.program, { adapterNotes: () => notes });
+  const after = check(file, full, options);
   // Nothing is said of it that was not said before.
   expect(after.diagnostics.map(({ code }) => code)).toEqual(before.diagnostics.map(({ code }) => code));
   expect(meaning(after.program)).toEqual(meaning(before.program));
@@ -32,7 +35,7 @@ function filled(text: string, notes: string[] = []): string {
 
 describe('means the same', () => {
   test.each([...new Bun.Glob('examples/*.mos').scanSync()])('%s', path => {
-    filled(readFileSync(path, 'utf8'), ['matches 3 modules']);
+    filled(readFileSync(path, 'utf8'), ['matches 3 modules'], path);
   });
 
   test.each([
