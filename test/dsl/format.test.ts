@@ -54,12 +54,16 @@ describe('any well-formed program', () => {
     expect(refused).toBeLessThan(20);
   });
 
-  test.each(['examples', 'dsl/library'].flatMap(folder => [...new Bun.Glob(`${folder}/*.mos`).scanSync()]))(
-    '%s',
-    path => {
-      holds(readFileSync(path, 'utf8'));
-    },
-  );
+  test.each(
+    ['examples', 'examples/spaces', 'dsl/library'].flatMap(folder => [
+      ...new Bun.Glob(`${folder}/*.mos`).scanSync(),
+    ]),
+  )('%s', path => {
+    const text = readFileSync(path, 'utf8');
+    holds(text);
+    // What comes with mos is in style.
+    expect(formatted(text)).toBe(text);
+  });
 
   test('small ones', () => {
     for (const text of [TINY, LINE, '', '// alone', '\uFEFF/* a */', '\r\n\r\nlet a = 1']) holds(text);
