@@ -8,6 +8,7 @@ import type { AdapterBlock, Program, TrainBlock } from '../dsl/program.ts';
 import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
 import { Graph, matrix } from './graph.ts';
+import type { Compiled } from './index.ts';
 import { Lowering } from './lower.ts';
 import { ParameterSpace } from './parameters.ts';
 import { sha256 } from './plan/hash.ts';
@@ -15,12 +16,17 @@ import type { LinearShape } from './plan/model.ts';
 import { requirements } from './plan/requirements.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
-import type { Compiled } from './index.ts';
 import { Spaces } from './spaces/resolve.ts';
 import { Store } from './store.ts';
 
 /** Compiles one adapter on one linear layer for batches of up to `tokens` rows. */
-export function compileAdapter(block: AdapterBlock, linear: LinearShape, tokens: number, train: TrainBlock, spaces?: Program['spaces']): Compiled {
+export function compileAdapter(
+  block: AdapterBlock,
+  linear: LinearShape,
+  tokens: number,
+  train: TrainBlock,
+  spaces?: Program['spaces'],
+): Compiled {
   const store = new Store();
   const parameters = new ParameterSpace(train);
   const sizes = { tokens, rows: 1, generateRows: 0, context: 0, logitRows: 0 };
@@ -47,20 +53,35 @@ export function compileAdapter(block: AdapterBlock, linear: LinearShape, tokens:
     [
       ['refresh', shared.refresh],
       ['adapter.forward', [...graph.drafts(), ...shared.telemetry]],
-      ['adapter.backward', [...differentiate(graph, new Map([[y, dy]]), new Map([[x, dx]])), ...shared.finishBackward]],
+      [
+        'adapter.backward',
+        [...differentiate(graph, new Map([[y, dy]]), new Map([[x, dx]])), ...shared.finishBackward],
+      ],
       ['optimizer', optimizerProgram(store, parameters, train.clip, source)],
     ],
     store,
   );
   const origins = [...tables.origins];
   const plan: Plan = {
-    format: PLAN_FORMAT, version: PLAN_VERSION, name: linear.path,
+    format: PLAN_FORMAT,
+    version: PLAN_VERSION,
+    name: linear.path,
     sources: { program: sha256(JSON.stringify(block)), model: sha256(JSON.stringify(linear)) },
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
-    symbols: { tokens, targets: tokens, rows: 1 }, context: 0, slots: [block.name],
-    ...tables, origins,
-    groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
-    sites: siteTable(lowering, () => 0, s => origins.push(s) - 1), evals: [],
+    symbols: { tokens, targets: tokens, rows: 1 },
+    context: 0,
+    slots: [block.name],
+    ...tables,
+    origins,
+    groups: parameters.groups,
+    groupRuns: parameters.groupRuns(),
+    parameters: parameters.parameters,
+    sites: siteTable(
+      lowering,
+      () => 0,
+      s => origins.push(s) - 1,
+    ),
+    evals: [],
   };
   return { plan, files };
 }

@@ -2,7 +2,7 @@
  * From drafts to the plan's tables: specialises kernels (equal texts are one kernel), assigns scratch slots, and
  * writes every dispatch as indices and views. Deterministic: same drafts, same bytes.
  */
-import { specialise, type KernelSpec, type ParamValue } from '../kernels/spec.ts';
+import { type KernelSpec, type ParamValue, specialise } from '../kernels/spec.ts';
 import type { Draft, Place, Source, Value } from './graph.ts';
 import { bytesOf, planMemory } from './memory.ts';
 import { sha256 } from './plan/hash.ts';
@@ -21,7 +21,9 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
   const memory = planMemory(programs.flatMap(([, drafts]) => drafts));
   store.declare(DUMMY, 'constant', 256, { kind: 'words', values: new Array<number>(64).fill(0) });
   const places = programs.flatMap(([, drafts]) => drafts).map(siteOf);
-  const scratch = memory.slots.map((bytes, i): PlanBuffer => ({ name: `scratch.${i}`, role: 'scratch', bytes }));
+  const scratch = memory.slots.map(
+    (bytes, i): PlanBuffer => ({ name: `scratch.${i}`, role: 'scratch', bytes }),
+  );
   const buffers = [...store.finish(), ...scratch];
   const indexOf = new Map(buffers.map((b, i) => [b.name, i]));
   const kernels = new KernelTable();
@@ -33,15 +35,21 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
   }
 
   const view = (what: Value | Place): View => {
-    if ('buffer' in what) return { buffer: indexOf.get(what.buffer)!, offset: what.offset, bytes: what.bytes };
+    if ('buffer' in what)
+      return { buffer: indexOf.get(what.buffer)!, offset: what.offset, bytes: what.bytes };
     if (what.place) return view(what.place);
     return { buffer: indexOf.get(`scratch.${memory.slotOf.get(what)}`)!, offset: 0, bytes: bytesOf(what) };
   };
-  const whole = (name: string): View => ({ buffer: indexOf.get(name)!, offset: 0, bytes: buffers[indexOf.get(name)!].bytes });
+  const whole = (name: string): View => ({
+    buffer: indexOf.get(name)!,
+    offset: 0,
+    bytes: buffers[indexOf.get(name)!].bytes,
+  });
 
   const dispatch = (draft: Draft, site: Place | undefined): Dispatch => {
     const known = new Set(draft.spec.bindings.map(b => b.name));
-    for (const name of Object.keys(draft.bindings)) if (!known.has(name)) throw new Error(`bug: ${draft.spec.name} has no binding ${name}`);
+    for (const name of Object.keys(draft.bindings))
+      if (!known.has(name)) throw new Error(`bug: ${draft.spec.name} has no binding ${name}`);
     const bindings = draft.spec.bindings.map(({ name, access }) => {
       if (name === 'frame') return whole('frame');
       if (name === 'site') return view(site!);
@@ -50,15 +58,27 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
       if (access !== 'read') throw new Error(`bug: ${draft.spec.name} writes ${name}, which is not bound`);
       return whole(DUMMY);
     });
-    const variants = [{ spec: draft.spec, grid: draft.grid }, ...(draft.alternatives ?? [])].map(({ spec, grid }, i) => ({
-      kernel: kernels.intern(spec, draft.params), grid, ...(i > 0 ? { hardware: true } : {}),
-    }));
+    const variants = [{ spec: draft.spec, grid: draft.grid }, ...(draft.alternatives ?? [])].map(
+      ({ spec, grid }, i) => ({
+        kernel: kernels.intern(spec, draft.params),
+        grid,
+        ...(i > 0 ? { hardware: true } : {}),
+      }),
+    );
     return { variants, bindings, origin: origins.intern(draft.source), flops: draft.flops };
   };
 
   let at = 0;
-  const assembled = Object.fromEntries(programs.map(([name, drafts]) => [name, drafts.map(d => dispatch(d, places[at++]))]));
-  return { buffers, kernels: kernels.kernels, origins: origins.values, programs: assembled, files: kernels.files };
+  const assembled = Object.fromEntries(
+    programs.map(([name, drafts]) => [name, drafts.map(d => dispatch(d, places[at++]))]),
+  );
+  return {
+    buffers,
+    kernels: kernels.kernels,
+    origins: origins.values,
+    programs: assembled,
+    files: kernels.files,
+  };
 }
 
 /** Values numbered in order of first appearance. */
@@ -88,7 +108,16 @@ class KernelTable {
     const hash = sha256(text);
     const file = `kernels/${spec.name}.${hash.slice(0, 12)}.wgsl`;
     const same = this.kernels.findIndex(k => k.file === file);
-    const number = same >= 0 ? same : this.kernels.push({ name: spec.name, file, sha256: hash, entry: 'main', bindings: [...spec.bindings] }) - 1;
+    const number =
+      same >= 0
+        ? same
+        : this.kernels.push({
+            name: spec.name,
+            file,
+            sha256: hash,
+            entry: 'main',
+            bindings: [...spec.bindings],
+          }) - 1;
     this.files.set(file, text);
     this.index.set(key, number);
     return number;

@@ -10,7 +10,11 @@ import { inputGradient } from './operations/linear.ts';
  * Drafts of the backward program. `seeds` are gradients of final values that the forward pass has left behind,
  * `inputs` are graph inputs whose gradient is wanted too, each with the place it goes to.
  */
-export function differentiate(graph: Graph, seeds: Map<Value, Value>, inputs = new Map<Value, Place>()): Draft[] {
+export function differentiate(
+  graph: Graph,
+  seeds: Map<Value, Value>,
+  inputs = new Map<Value, Place>(),
+): Draft[] {
   const { drafts, gradients } = reverse(graph, seeds, [...inputs.keys()]);
   for (const [input, place] of inputs) {
     const gradient = gradients.get(input);
@@ -20,7 +24,11 @@ export function differentiate(graph: Graph, seeds: Map<Value, Value>, inputs = n
 }
 
 /** Drafts that compute the gradients of trained parameters and of `roots`, and where the latter are. */
-export function reverse(graph: Pick<Graph, 'operations'>, seeds: Map<Value, Value>, roots: Value[]): { drafts: Draft[]; gradients: Map<Value, Value> } {
+export function reverse(
+  graph: Pick<Graph, 'operations'>,
+  seeds: Map<Value, Value>,
+  roots: Value[],
+): { drafts: Draft[]; gradients: Map<Value, Value> } {
   const drafts: Draft[] = [];
   const wanted = dependsOnParameters(graph, roots);
   const terms = new Map<Value, Term[]>();
@@ -58,13 +66,15 @@ function dependsOnParameters(graph: Pick<Graph, 'operations'>, roots: Iterable<V
   return wanted;
 }
 
-const of = <K extends Term['kind']>(terms: Term[], kind: K) => terms.filter((t): t is Extract<Term, { kind: K }> => t.kind === kind);
+const of = <K extends Term['kind']>(terms: Term[], kind: K) =>
+  terms.filter((t): t is Extract<Term, { kind: K }> => t.kind === kind);
 
 /** One matrix from all contributions: each kernel takes what it can and passes its result on as the next addend. */
 function materialise(value: Value, terms: Term[], drafts: Draft[]): Value {
   const values = of(terms, 'value').map(t => t.value);
   if (terms.length === 1 && values.length === 1) return values[0];
-  if (values.length > 1) throw new Error(`bug: ${values.length} plain gradients of ${value.name} and no kernel that adds them`);
+  if (values.length > 1)
+    throw new Error(`bug: ${values.length} plain gradients of ${value.name} and no kernel that adds them`);
   let sum: Value | undefined = values[0];
   const fresh = () => matrix(`d ${value.name}`, value.rows, value.width, value.ld);
   const matmuls = of(terms, 'matmul');
@@ -77,7 +87,8 @@ function materialise(value: Value, terms: Term[], drafts: Draft[]): Value {
     drafts.push(inputGradient(value, out, { matmul: matmuls[i], lowrank, radial, addend: sum }));
     sum = out;
   }
-  if (radials.some(r => !lowranks.some(l => l.dz === r.dz))) throw new Error(`bug: a radial gradient of ${value.name} without its projection`);
+  if (radials.some(r => !lowranks.some(l => l.dz === r.dz)))
+    throw new Error(`bug: a radial gradient of ${value.name} without its projection`);
   for (const { build } of of(terms, 'kernel')) {
     const out = fresh();
     drafts.push(build(out, sum));

@@ -3,8 +3,8 @@
  * (`emit`) and, if it is differentiable, its adjoint. Values are matrices whose number of rows is a run-time symbol.
  */
 import type { KernelSpec, ParamValue } from '../kernels/spec.ts';
-import type { Storage } from './plan/storage.ts';
 import type { Size, SizeSymbol } from './plan/schema.ts';
+import type { Storage } from './plan/storage.ts';
 
 /** A place fixed at compile time inside a named buffer, in bytes. */
 export interface Place {

@@ -5,7 +5,6 @@ import type { Diagnostic } from '../dsl/diagnostics/diagnostic.ts';
 import type { Program } from '../dsl/program.ts';
 import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
-import { differentiateLayers, lowestAdapted } from './recompute.ts';
 import type { Draft, Source } from './graph.ts';
 import { Lowering, type Mode, type Sizes } from './lower.ts';
 import { logitColumns } from './operations/head.ts';
@@ -13,8 +12,9 @@ import { ParameterSpace } from './parameters.ts';
 import { sha256 } from './plan/hash.ts';
 import type { ModelShape } from './plan/model.ts';
 import { requirements } from './plan/requirements.ts';
-import { storagesFor } from './plan/storage.ts';
 import { PLAN_FORMAT, PLAN_VERSION, type Plan } from './plan/schema.ts';
+import { storagesFor } from './plan/storage.ts';
+import { differentiateLayers, lowestAdapted } from './recompute.ts';
 import { select } from './select.ts';
 import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
 import { checkSpaces } from './spaces/check.ts';
@@ -44,7 +44,9 @@ export interface Compiled {
   files: Map<string, string>;
 }
 
-export type CompileResult = { compiled: Compiled; diagnostics: Diagnostic[] } | { compiled: undefined; diagnostics: Diagnostic[] };
+export type CompileResult =
+  | { compiled: Compiled; diagnostics: Diagnostic[] }
+  | { compiled: undefined; diagnostics: Diagnostic[] };
 
 /** Sequences generated together when no `eval` block says otherwise, and tokens generated at most. */
 const DEFAULT_GENERATE = { batch: 8, maxTokens: 64 };
@@ -54,13 +56,22 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const told = checkSpaces(program);
   if (told.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: told };
   const selection = select(program, shape);
-  if (selection.diagnostics.some(d => d.severity === 'error')) return { compiled: undefined, diagnostics: [...told, ...selection.diagnostics] };
+  if (selection.diagnostics.some(d => d.severity === 'error'))
+    return { compiled: undefined, diagnostics: [...told, ...selection.diagnostics] };
 
   const store = new Store();
   const parameters = new ParameterSpace(program.train);
   const sizes = sizesOf(program, shape, options);
   const storages = storagesFor(program.model.dtype, shape.dtype);
-  const lowering = new Lowering(store, parameters, sizes, selection.slots.length, program.model.origin, storages, new Spaces(program.spaces));
+  const lowering = new Lowering(
+    store,
+    parameters,
+    sizes,
+    selection.slots.length,
+    program.model.origin,
+    storages,
+    new Spaces(program.spaces),
+  );
   lowering.placeModel(shape, selection.placements);
   lowering.declareAdapterBuffers();
   const source: Source = { ...pick(program.model.origin), module: 'all adapters' };
@@ -71,7 +82,10 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const { input, gradient } = train.loss!;
   const seeds = new Map([[input, gradient!]]);
   const lowest = lowestAdapted(shape, selection.placements);
-  const backward = program.train.recompute === 'layer' ? differentiateLayers(train.graph, train.trunk, seeds, lowest) : differentiate(train.graph, seeds);
+  const backward =
+    program.train.recompute === 'layer'
+      ? differentiateLayers(train.graph, train.trunk, seeds, lowest)
+      : differentiate(train.graph, seeds);
   const programs: [string, Draft[]][] = [
     ['refresh', shared.refresh],
     ['forward', [...train.graph.drafts(), ...shared.telemetry]],
@@ -84,27 +98,60 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   if (options.logits) programs.push(['logits', forward('logits')]);
 
   const pathOf = options.pathOf ?? (path => path);
-  const pathsOf = ({ paths, baseDir }: { paths: string[]; baseDir: string }) => paths.map(p => pathOf(p, baseDir));
+  const pathsOf = ({ paths, baseDir }: { paths: string[]; baseDir: string }) =>
+    paths.map(p => pathOf(p, baseDir));
   const assembled = assemble(programs, store);
   const { files, ...tables } = assembled;
   const origins = [...tables.origins];
-  const layers = new Map(shape.layers.flatMap(l => [l.q, l.k, l.v, l.o, l.gate, l.up, l.down].map(m => [m.path, l.index])));
+  const layers = new Map(
+    shape.layers.flatMap(l => [l.q, l.k, l.v, l.o, l.gate, l.up, l.down].map(m => [m.path, l.index])),
+  );
   const plan: Plan = {
-    format: PLAN_FORMAT, version: PLAN_VERSION, name: program.file.replace(/^.*[\\/]/, '').replace(/\.mos$/, '') || 'plan',
+    format: PLAN_FORMAT,
+    version: PLAN_VERSION,
+    name: program.file.replace(/^.*[\\/]/, '').replace(/\.mos$/, '') || 'plan',
     sources: { program: sha256(JSON.stringify(program)), model: sha256(JSON.stringify(shape)) },
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
     symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
-    context: sizes.context, generation: { rows: sizes.generateRows, columns: logitColumns(shape.vocabulary) },
-    model: { path: pathOf(program.model.path, program.model.baseDir), family: shape.family, vocabulary: shape.vocabulary },
+    context: sizes.context,
+    generation: { rows: sizes.generateRows, columns: logitColumns(shape.vocabulary) },
+    model: {
+      path: pathOf(program.model.path, program.model.baseDir),
+      family: shape.family,
+      vocabulary: shape.vocabulary,
+    },
     slots: selection.slots,
-    ...tables, origins,
-    groups: parameters.groups, groupRuns: parameters.groupRuns(), parameters: parameters.parameters,
-    sites: siteTable(lowering, path => layers.get(path)!, s => origins.push(s) - 1),
+    ...tables,
+    origins,
+    groups: parameters.groups,
+    groupRuns: parameters.groupRuns(),
+    parameters: parameters.parameters,
+    sites: siteTable(
+      lowering,
+      path => layers.get(path)!,
+      s => origins.push(s) - 1,
+    ),
     training: training(program, lengthOf(program, shape)),
-    ...(program.data ? { data: { ...datasetOf(program.data), length: lengthOf(program, shape), paths: pathsOf(program.data) } } : {}),
+    ...(program.data
+      ? {
+          data: {
+            ...datasetOf(program.data),
+            length: lengthOf(program, shape),
+            paths: pathsOf(program.data),
+          },
+        }
+      : {}),
     evals: program.evals.map(block => {
       const { name, format, metric, maxTokens, batch, limit } = block;
-      return { name, paths: pathsOf(block), format, metric, maxTokens, batch, ...(limit === undefined ? {} : { limit }) };
+      return {
+        name,
+        paths: pathsOf(block),
+        format,
+        metric,
+        maxTokens,
+        batch,
+        ...(limit === undefined ? {} : { limit }),
+      };
     }),
   };
   return { compiled: { plan, files }, diagnostics: [...told, ...selection.diagnostics] };
@@ -124,15 +171,39 @@ function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): 
   const tokens = batch * length;
   const { logitsBytes, bindingBytes } = options;
   const logitRows = options.logits ? Math.max(tokens, generateRows) : generateRows;
-  return { tokens, rows: batch, generateRows, context, logitRows, ...(logitsBytes ? { logitsBytes } : {}), ...(bindingBytes ? { bindingBytes } : {}) };
+  return {
+    tokens,
+    rows: batch,
+    generateRows,
+    context,
+    logitRows,
+    ...(logitsBytes ? { logitsBytes } : {}),
+    ...(bindingBytes ? { bindingBytes } : {}),
+  };
 }
 
 function training({ train }: Program, length: number): Plan['training'] {
-  const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery, patience, checkpointEvery } = train;
-  return { steps, batch, accumulate, length, schedule, seed, logEvery, validateEvery, patience, checkpointEvery };
+  const { steps, batch, accumulate, schedule, seed, logEvery, validateEvery, patience, checkpointEvery } =
+    train;
+  return {
+    steps,
+    batch,
+    accumulate,
+    length,
+    schedule,
+    seed,
+    logEvery,
+    validateEvery,
+    patience,
+    checkpointEvery,
+  };
 }
 
-function datasetOf({ format, validation, loss }: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths' | 'length'> {
+function datasetOf({
+  format,
+  validation,
+  loss,
+}: NonNullable<Program['data']>): Omit<NonNullable<Plan['data']>, 'paths' | 'length'> {
   return { format, validation, loss };
 }
 

@@ -9,10 +9,19 @@
 import type { Span } from '../dsl/program.ts';
 import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
 import { type GainsPlaces, gains } from './operations/adapter.ts';
-import { attention, embedding, gatherRows, rmsNorm, splitHeads, squaredRadius, swiglu, type TokenTable } from './operations/base.ts';
+import {
+  attention,
+  embedding,
+  gatherRows,
+  rmsNorm,
+  splitHeads,
+  squaredRadius,
+  swiglu,
+  type TokenTable,
+} from './operations/base.ts';
 import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
 import { linear, project } from './operations/linear.ts';
-import { floats, ParameterSpace, type SiteRegions } from './parameters.ts';
+import { floats, type ParameterSpace, type SiteRegions } from './parameters.ts';
 import type { LayerShape, LinearShape, ModelShape } from './plan/model.ts';
 import { rowWords, type Storages } from './plan/storage.ts';
 import { inputGroups } from './select.ts';
@@ -62,7 +71,15 @@ export class Lowering {
   private readonly spaces: Spaces;
   private readonly storages: Storages;
 
-  constructor(store: Store, parameters: ParameterSpace, sizes: Sizes, slots: number, fallback: Span, storages: Storages = PLAIN, spaces = new Spaces()) {
+  constructor(
+    store: Store,
+    parameters: ParameterSpace,
+    sizes: Sizes,
+    slots: number,
+    fallback: Span,
+    storages: Storages = PLAIN,
+    spaces = new Spaces(),
+  ) {
     this.store = store;
     this.spaces = spaces;
     this.parameters = parameters;
@@ -97,7 +114,10 @@ export class Lowering {
     const stack = layoutStack(this.stacks.length + 1, linears, placed, this.spaces);
     const regions = this.parameters.place(stack);
     const origin = stack.adapters[0]?.block.origin;
-    const source = { ...this.origins(linears[0].path), ...(origin ? { file: origin.file, line: origin.line, column: origin.column } : {}) };
+    const source = {
+      ...this.origins(linears[0].path),
+      ...(origin ? { file: origin.file, line: origin.line, column: origin.column } : {}),
+    };
     const result = { stack, regions, firstAdapter: this.adapterCount, source };
     this.adapterCount += stack.adapters.length;
     this.stacks.push(result);
@@ -108,7 +128,8 @@ export class Lowering {
   /** Places every stack of a model; must run before the first graph, because buffer sizes depend on all of them. */
   placeModel(shape: ModelShape, placements: Map<string, Placement[]>): void {
     for (const layer of shape.layers) {
-      for (const group of inputGroups(layer)) if (group.some(l => placements.has(l.path))) this.placeStack(group, placements);
+      for (const group of inputGroups(layer))
+        if (group.some(l => placements.has(l.path))) this.placeStack(group, placements);
     }
   }
 
@@ -135,7 +156,13 @@ export class Lowering {
   }
 
   /** y = x·Wᵀ + bias + adapters + residual for one stack of linears. */
-  private adaptedLinear(graph: Graph, x: Value, radius: () => Value, linears: LinearShape[], residual?: Value): Value {
+  private adaptedLinear(
+    graph: Graph,
+    x: Value,
+    radius: () => Value,
+    linears: LinearShape[],
+    residual?: Value,
+  ): Value {
     const placed = this.byModules.get(linears.map(l => l.path).join(' '));
     const weight = this.weightOf(linears);
     if (placed) return this.adapted(graph, x, radius, weight, placed, residual);
@@ -145,20 +172,47 @@ export class Lowering {
   /** Δy of a stack without its frozen weights. */
   adapterAlone(graph: Graph, x: Value, placed: PlacedStack): Value {
     const { n } = placed.stack;
-    return this.adapted(graph, x, () => squaredRadius(graph, x, placed.source), { storage: 'f32', rows: n, n }, placed);
+    return this.adapted(
+      graph,
+      x,
+      () => squaredRadius(graph, x, placed.source),
+      { storage: 'f32', rows: n, n },
+      placed,
+    );
   }
 
-  private adapted(graph: Graph, x: Value, radius: () => Value, weight: Weight, placed: PlacedStack, residual?: Value): Value {
+  private adapted(
+    graph: Graph,
+    x: Value,
+    radius: () => Value,
+    weight: Weight,
+    placed: PlacedStack,
+    residual?: Value,
+  ): Value {
     const { stack, regions, source } = placed;
     const projection = {
-      place: floats('params', regions.a, stack.aSize), gradient: floats('grads', regions.a, stack.aSize),
-      columns: stack.ldZ, dropout: stack.dropout, site: stack.index,
+      place: floats('params', regions.a, stack.aSize),
+      gradient: floats('grads', regions.a, stack.aSize),
+      columns: stack.ldZ,
+      dropout: stack.dropout,
+      site: stack.index,
     };
     const z = project(graph, x, projection, source);
-    const s = gains(graph, z, stack.curved ? radius() : undefined, stack, this.gainsPlaces(placed), this.maxRows, source);
+    const s = gains(
+      graph,
+      z,
+      stack.curved ? radius() : undefined,
+      stack,
+      this.gainsPlaces(placed),
+      this.maxRows,
+      source,
+    );
     const lowRank = {
-      s, modules: stack.modules, ldS: stack.ldS,
-      b: floats('params', regions.b, stack.bSize), bGradient: floats('grads', regions.b, stack.bSize),
+      s,
+      modules: stack.modules,
+      ldS: stack.ldS,
+      b: floats('params', regions.b, stack.bSize),
+      bGradient: floats('grads', regions.b, stack.bSize),
     };
     return linear(graph, x, weight, lowRank, residual, source);
   }
@@ -166,9 +220,12 @@ export class Lowering {
   private gainsPlaces({ stack, regions, firstAdapter }: PlacedStack): GainsPlaces {
     const routing = this.routingOffset(this.stacks.findIndex(s => s.stack === stack));
     return {
-      gram: floats('gram', regions.gram, stack.gramSize), gramGradient: floats('gram_grad', regions.gram, stack.gramSize),
-      geometry: floats('params', regions.geometry, stack.geometrySize), geometryGradient: floats('grads', regions.geometry, stack.geometrySize),
-      slotScale: this.place('slot_scale'), rowOf: this.place('row'),
+      gram: floats('gram', regions.gram, stack.gramSize),
+      gramGradient: floats('gram_grad', regions.gram, stack.gramSize),
+      geometry: floats('params', regions.geometry, stack.geometrySize),
+      geometryGradient: floats('grads', regions.geometry, stack.geometrySize),
+      slotScale: this.place('slot_scale'),
+      rowOf: this.place('row'),
       routing: floats('routing', routing, stack.ldRoute * this.maxTokens),
       stats: floats('stats', firstAdapter * 64, stack.adapters.length * 64),
     };
@@ -190,7 +247,11 @@ export class Lowering {
       return part;
     });
     const storage = this.storages.linear;
-    const place = this.store.declare(name, 'weight', n * rowWords(storage, ld) * WORD, { kind: 'weights', storage, parts });
+    const place = this.store.declare(name, 'weight', n * rowWords(storage, ld) * WORD, {
+      kind: 'weights',
+      storage,
+      parts,
+    });
     if (!linears.some(l => l.bias)) return { place, storage, rows: n, n };
     row = 0;
     const biases = linears.flatMap(l => {
@@ -198,14 +259,22 @@ export class Lowering {
       row += align(l.out, 8);
       return l.bias ? [part] : [];
     });
-    const bias = this.store.declare(`${name}.bias`, 'weight', n * WORD, { kind: 'weights', storage: 'f32', parts: biases });
+    const bias = this.store.declare(`${name}.bias`, 'weight', n * WORD, {
+      kind: 'weights',
+      storage: 'f32',
+      parts: biases,
+    });
     return { place, storage, rows: n, n, bias };
   }
 
   private vector(tensors: string[], size: number): Place {
     const ld = align(size, 4);
     const parts = tensors.map((tensor, i) => ({ tensor, offset: i * ld, rows: 1, columns: size, ld }));
-    return this.store.declare(tensors.join('+'), 'weight', tensors.length * ld * WORD, { kind: 'weights', storage: 'f32', parts });
+    return this.store.declare(tensors.join('+'), 'weight', tensors.length * ld * WORD, {
+      kind: 'weights',
+      storage: 'f32',
+      parts,
+    });
   }
 
   /** Builds the graph of one program over the whole model. */
@@ -214,9 +283,15 @@ export class Lowering {
     const { store } = this;
     const rows = this.tokenRows(mode);
     const cached = mode === 'prefill' || mode === 'decode';
-    const [ids, position, keys, queries, slot] = ['ids', 'position', 'keys', 'queries', 'slot'].map(name => this.place(name));
+    const [ids, position, keys, queries, slot] = ['ids', 'position', 'keys', 'queries', 'slot'].map(name =>
+      this.place(name),
+    );
     const positions = Math.max(this.sizes.context, this.sizes.tokens / Math.max(this.sizes.rows, 1));
-    const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, { kind: 'rope', frequencies: shape.ropeFrequencies, positions });
+    const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, {
+      kind: 'rope',
+      frequencies: shape.ropeFrequencies,
+      positions,
+    });
     const table = this.tokenTable('embedding', shape.embedding, shape);
     let x = embedding(graph, ids, table, rows, shape.hidden, this.origins(shape.embedding));
     const inputs: Value[] = [];
@@ -234,15 +309,41 @@ export class Lowering {
     };
     const trunk: Trunk = { operations: graph.operations.length, inputs, output: x, rebuild };
     const targets: Rows = { symbol: 'targets', max: cached ? this.sizes.generateRows : rows.max };
-    const gathered = gatherRows(graph, x, this.place('target_index'), this.place('target_of'), targets, this.origins(shape.finalNorm));
-    const final = rmsNorm(graph, gathered, this.vector([shape.finalNorm], shape.hidden), shape.normEpsilon, this.origins(shape.finalNorm)).y;
+    const gathered = gatherRows(
+      graph,
+      x,
+      this.place('target_index'),
+      this.place('target_of'),
+      targets,
+      this.origins(shape.finalNorm),
+    );
+    const final = rmsNorm(
+      graph,
+      gathered,
+      this.vector([shape.finalNorm], shape.hidden),
+      shape.normEpsilon,
+      this.origins(shape.finalNorm),
+    ).y;
     const head = shape.head === shape.embedding ? table : this.tokenTable('head', shape.head, shape);
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
-      const loss = crossEntropy(graph, final, head, shape.vocabulary, { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 }, mode === 'train', source, this.sizes.logitsBytes);
+      const loss = crossEntropy(
+        graph,
+        final,
+        head,
+        shape.vocabulary,
+        { labels: this.place('labels'), metrics: this.place('metrics'), index: 0 },
+        mode === 'train',
+        source,
+        this.sizes.logitsBytes,
+      );
       return { graph, trunk, loss: { ...loss, input: final } };
     }
-    const logits = store.declare('logits', 'output', this.sizes.logitRows * logitColumns(shape.vocabulary) * WORD);
+    const logits = store.declare(
+      'logits',
+      'output',
+      this.sizes.logitRows * logitColumns(shape.vocabulary) * WORD,
+    );
     const next = store.declare('next', 'output', this.sizes.logitRows * WORD);
     predict(graph, final, head, shape.vocabulary, { logits, next }, source);
     return { graph, trunk };
@@ -258,8 +359,15 @@ export class Lowering {
     const pieces: TokenTable['pieces'] = [];
     for (let first = 0; first < shape.vocabulary; first += most) {
       const rows = Math.min(most, shape.vocabulary - first);
-      const parts = [{ tensor, offset: 0, rows, columns: shape.hidden, ld, ...(split ? { from: first } : {}) }];
-      const place = this.store.declare(split ? `${name}.${pieces.length}` : name, 'weight', align(rows, 8) * pitch, { kind: 'weights', storage, parts });
+      const parts = [
+        { tensor, offset: 0, rows, columns: shape.hidden, ld, ...(split ? { from: first } : {}) },
+      ];
+      const place = this.store.declare(
+        split ? `${name}.${pieces.length}` : name,
+        'weight',
+        align(rows, 8) * pitch,
+        { kind: 'weights', storage, parts },
+      );
       pieces.push({ place, first, rows });
     }
     return { storage, pieces };
@@ -272,7 +380,8 @@ export class Lowering {
   }
 
   private cacheOf(layer: LayerShape, shape: ModelShape): Place {
-    const bytes = this.sizes.generateRows * this.sizes.context * 2 * shape.keyValueHeads * shape.headSize * WORD;
+    const bytes =
+      this.sizes.generateRows * this.sizes.context * 2 * shape.keyValueHeads * shape.headSize * WORD;
     return this.store.declare(`cache.${layer.index}`, 'state', bytes);
   }
 
@@ -282,11 +391,33 @@ export class Lowering {
     const [attentionIn, attentionOut, mlpIn, mlpOut] = inputGroups(layer);
     const first = rmsNorm(graph, x, weight(layer.inputNorm), shape.normEpsilon, source);
     const qkv = this.adaptedLinear(graph, first.y, () => first.radius, attentionIn);
-    const norms = layer.qNorm && layer.kNorm ? this.vector([layer.qNorm, layer.kNorm], shape.headSize) : undefined;
+    const norms =
+      layer.qNorm && layer.kNorm ? this.vector([layer.qNorm, layer.kNorm], shape.headSize) : undefined;
     const k = align(layer.q.out, 8);
-    const heads = splitHeads(graph, { qkv, columns: { k, v: k + align(layer.k.out, 8) }, position: c.position, rope: c.rope, norms, cache: c.cache }, shape, source);
-    const longest = c.cached ? this.sizes.context : Math.max(this.sizes.tokens / Math.max(this.sizes.rows, 1), 1);
-    const o = attention(graph, heads.q, heads.kv, { keys: c.keys, queries: c.queries, longest }, shape, source);
+    const heads = splitHeads(
+      graph,
+      {
+        qkv,
+        columns: { k, v: k + align(layer.k.out, 8) },
+        position: c.position,
+        rope: c.rope,
+        norms,
+        cache: c.cache,
+      },
+      shape,
+      source,
+    );
+    const longest = c.cached
+      ? this.sizes.context
+      : Math.max(this.sizes.tokens / Math.max(this.sizes.rows, 1), 1);
+    const o = attention(
+      graph,
+      heads.q,
+      heads.kv,
+      { keys: c.keys, queries: c.queries, longest },
+      shape,
+      source,
+    );
     const mixed = this.adaptedLinear(graph, o, () => squaredRadius(graph, o, source), attentionOut, x);
     const second = rmsNorm(graph, mixed, weight(layer.postAttentionNorm), shape.normEpsilon, source);
     const gateUp = this.adaptedLinear(graph, second.y, () => second.radius, mlpIn);

@@ -29,7 +29,9 @@ export function planMemory(timeline: Draft[]): MemoryPlan {
   // largest first: a slot's size is set by its first tenant, and the order of equals is the order of the timeline
   const ordered = [...lives].sort(([a, la], [b, lb]) => bytesOf(b) - bytesOf(a) || la.first - lb.first);
   for (const [value, life] of ordered) {
-    let slot = slots.findIndex(s => s.lives.every(other => other.last < life.first || life.last < other.first));
+    let slot = slots.findIndex(s =>
+      s.lives.every(other => other.last < life.first || life.last < other.first),
+    );
     if (slot < 0) slot = slots.push({ bytes: bytesOf(value), lives: [] }) - 1;
     slots[slot].lives.push(life);
     slotOf.set(value, slot);

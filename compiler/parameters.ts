@@ -2,8 +2,9 @@
  * The trained state: one flat f32 buffer. Each site owns three consecutive regions in it (stacked A with routers,
  * stacked B, geometry), each starting at a bindable offset; an optimiser group is chosen per block of 16 floats.
  */
-import type { Tie } from '../kernels/ties/reference.ts';
+
 import type { TrainBlock } from '../dsl/program.ts';
+import type { Tie } from '../kernels/ties/reference.ts';
 import { align, type Place } from './graph.ts';
 import type { Group, PlanParameter } from './plan/schema.ts';
 import { GEOMETRY_STRIDE, type Stack, type StackedAdapter } from './site.ts';
@@ -78,7 +79,11 @@ export class ParameterSpace {
     };
     this.gramFloats = align(this.gramFloats + stack.gramSize, BINDABLE);
     const weights = this.group({ ...this.plain('adapter'), kind: 'adamw' });
-    const router = this.group({ ...this.plain('router'), kind: 'adamw', lr: this.train.routerLr ?? this.train.lr });
+    const router = this.group({
+      ...this.plain('router'),
+      kind: 'adamw',
+      lr: this.train.routerLr ?? this.train.lr,
+    });
     this.assign(regions.a, stack.ldS * stack.ldX, weights);
     this.assign(regions.a + stack.ldS * stack.ldX, (stack.ldZ - stack.ldS) * stack.ldX, router);
     this.assign(regions.b, stack.bSize, weights);
@@ -86,7 +91,13 @@ export class ParameterSpace {
     return regions;
   }
 
-  private describe(stack: Stack, adapter: StackedAdapter, regions: SiteRegions, weights: number, router: number): void {
+  private describe(
+    stack: Stack,
+    adapter: StackedAdapter,
+    regions: SiteRegions,
+    weights: number,
+    router: number,
+  ): void {
     const module = stack.modules[adapter.module];
     const adapterName = adapter.block.name;
     const prefix = module.linear.path + (adapterName === 'default' ? '' : `.adapters.${adapterName}`);
@@ -96,23 +107,53 @@ export class ParameterSpace {
     const normal: Init = { kind: 'normal', std: 0.02 };
     if (adapter.routerColumn !== undefined) {
       const offset = regions.a + adapter.routerColumn * stack.ldX;
-      add({ name: `${prefix}.router`, kind: 'router', offset, rows: count, columns: stack.width, ld: stack.ldX, group: router, init: normal });
+      add({
+        name: `${prefix}.router`,
+        kind: 'router',
+        offset,
+        rows: count,
+        columns: stack.width,
+        ld: stack.ldX,
+        group: router,
+        init: normal,
+      });
     } else if (adapter.rankRouter !== undefined) {
       const ranks = adapter.experts.reduce((sum, e) => sum + e.expert.rank, 0);
       const offset = regions.geometry + adapter.rankRouter;
       this.assign(offset, count * ranks, router);
-      add({ name: `${prefix}.router`, kind: 'router', offset, rows: count, columns: ranks, ld: ranks, group: router, init: normal });
+      add({
+        name: `${prefix}.router`,
+        kind: 'router',
+        offset,
+        rows: count,
+        columns: ranks,
+        ld: ranks,
+        group: router,
+        init: normal,
+      });
     }
     adapter.experts.forEach(({ expert, space, column, geometry }, e) => {
       const base = `${prefix}.experts.${e}`;
       const common = { expert: e, group: weights };
       add({
-        ...common, name: `${base}.A`, kind: 'A', offset: regions.a + column * stack.ldX,
-        rows: expert.rank, columns: stack.width, ld: stack.ldX, init: { kind: 'uniform', bound: 1 / Math.sqrt(stack.width) },
+        ...common,
+        name: `${base}.A`,
+        kind: 'A',
+        offset: regions.a + column * stack.ldX,
+        rows: expert.rank,
+        columns: stack.width,
+        ld: stack.ldX,
+        init: { kind: 'uniform', bound: 1 / Math.sqrt(stack.width) },
       });
       add({
-        ...common, name: `${base}.B`, kind: 'B', offset: regions.b + module.b + column - module.sColumn,
-        rows: module.linear.out, columns: expert.rank, ld: module.rank, init: { kind: 'constant', value: 0 },
+        ...common,
+        name: `${base}.B`,
+        kind: 'B',
+        offset: regions.b + module.b + column - module.sColumn,
+        rows: module.linear.out,
+        columns: expert.rank,
+        ld: module.rank,
+        init: { kind: 'constant', value: 0 },
       });
       const scalar = { expert: e, rows: 1, columns: 1, ld: 1 };
       space.parameters.forEach((parameter, i) => {
@@ -121,13 +162,27 @@ export class ParameterSpace {
         const group = this.geometryGroup(parameter);
         this.assign(offset, 1, group);
         const value = storedForm(parameter.domain, initial(parameter));
-        add({ ...scalar, name: `${base}.${parameter.tensor}`, kind: parameter.builtIn ? 'curvature' : 'parameter', offset, group, init: { kind: 'constant', value } });
+        add({
+          ...scalar,
+          name: `${base}.${parameter.tensor}`,
+          kind: parameter.builtIn ? 'curvature' : 'parameter',
+          offset,
+          group,
+          init: { kind: 'constant', value },
+        });
       });
       if (expert.learnScale) {
         const offset = regions.geometry + geometry + space.parameters.length * GEOMETRY_STRIDE;
         const group = this.group({ ...this.plain('scale'), ...this.curvatureOptimiser() });
         this.assign(offset, 1, group);
-        add({ ...scalar, name: `${base}.scale`, kind: 'scale', offset, group, init: { kind: 'constant', value: 0.5 * Math.log(stack.width) } });
+        add({
+          ...scalar,
+          name: `${base}.scale`,
+          kind: 'scale',
+          offset,
+          group,
+          init: { kind: 'constant', value: 0.5 * Math.log(stack.width) },
+        });
       }
     });
   }
@@ -136,7 +191,12 @@ export class ParameterSpace {
    * Whether a parameter is shared with one placed before. Every expert keeps a place of its own, because workgroups of one
    * dispatch must not add to one number; copies are refreshed from the first and their gradients summed there.
    */
-  private isCopy({ name, parameter }: ExpertParameter, space: string, module: string, offset: number): boolean {
+  private isCopy(
+    { name, parameter }: ExpertParameter,
+    space: string,
+    module: string,
+    offset: number,
+  ): boolean {
     if (parameter.kind === 'fixed' || !parameter.share) return false;
     const { scope, key } = parameter.share;
     const where = { module, layer: /\.(\d+)\./.exec(module)?.[1] ?? module, all: '' }[scope];
@@ -152,8 +212,12 @@ export class ParameterSpace {
     const optimiser = this.curvatureOptimiser();
     const bound = (v: number | undefined) => (v === undefined ? null : storedForm(domain, v));
     return this.group({
-      ...this.plain('curvature'), ...optimiser, weightDecay: parameter.decay ?? 0,
-      lr: parameter.lr ?? optimiser.lr, min: bound(parameter.min), max: bound(parameter.max),
+      ...this.plain('curvature'),
+      ...optimiser,
+      weightDecay: parameter.decay ?? 0,
+      lr: parameter.lr ?? optimiser.lr,
+      min: bound(parameter.min),
+      max: bound(parameter.max),
     });
   }
 

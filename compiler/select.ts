@@ -42,18 +42,37 @@ export function select(program: Program, shape: ModelShape): Selection {
     const other = here.find(p => p.block.name === block.name);
     if (other) {
       const known = diagnostics.some(d => d.code === 'overlapping-adapters' && d.span === block.origin);
-      if (!known) diagnostics.push(problem('overlapping-adapters', `two adapters named \`${block.name}\` on \`${linear.path}\``, block.origin, {
-        related: [{ span: other.block.origin, message: 'the first one' }],
-      }));
+      if (!known)
+        diagnostics.push(
+          problem(
+            'overlapping-adapters',
+            `two adapters named \`${block.name}\` on \`${linear.path}\``,
+            block.origin,
+            {
+              related: [{ span: other.block.origin, message: 'the first one' }],
+            },
+          ),
+        );
       return;
     }
-    if (block.experts.length > MAX_EXPERTS && !diagnostics.some(d => d.code === 'too-many-experts' && d.span === block.origin)) {
-      diagnostics.push(problem('too-many-experts', `${block.experts.length} experts in one adapter`, block.origin));
+    if (
+      block.experts.length > MAX_EXPERTS &&
+      !diagnostics.some(d => d.code === 'too-many-experts' && d.span === block.origin)
+    ) {
+      diagnostics.push(
+        problem('too-many-experts', `${block.experts.length} experts in one adapter`, block.origin),
+      );
     }
     for (const { rank, origin } of block.experts) {
       const most = Math.min(linear.in, linear.out);
       if (rank > most && !diagnostics.some(d => d.code === 'rank-too-large' && d.span === origin)) {
-        diagnostics.push(problem('rank-too-large', `rank ${rank} exceeds ${most}, the smaller side of \`${linear.path}\` (${linear.in} to ${linear.out})`, origin));
+        diagnostics.push(
+          problem(
+            'rank-too-large',
+            `rank ${rank} exceeds ${most}, the smaller side of \`${linear.path}\` (${linear.in} to ${linear.out})`,
+            origin,
+          ),
+        );
       }
     }
     here.push({ block, slot: slots.indexOf(block.name) });
@@ -63,28 +82,51 @@ export function select(program: Program, shape: ModelShape): Selection {
     const blocks = group.flatMap(linear => placements.get(linear.path) ?? []).map(p => p.block);
     const odd = blocks.find(b => b.dropout !== blocks[0].dropout);
     if (!odd || diagnostics.some(d => d.code === 'mixed-dropout')) return;
-    diagnostics.push(problem('mixed-dropout', `dropout ${odd.dropout} and ${blocks[0].dropout} on one input, read by ${group.map(l => `\`${l.path}\``).join(', ')}`, odd.origin, {
-      related: [{ span: blocks[0].origin, message: `dropout ${blocks[0].dropout} here` }],
-    }));
+    diagnostics.push(
+      problem(
+        'mixed-dropout',
+        `dropout ${odd.dropout} and ${blocks[0].dropout} on one input, read by ${group.map(l => `\`${l.path}\``).join(', ')}`,
+        odd.origin,
+        {
+          related: [{ span: blocks[0].origin, message: `dropout ${blocks[0].dropout} here` }],
+        },
+      ),
+    );
   }
 }
 
 function modulesOf(block: AdapterBlock, shape: ModelShape, diagnostics: Diagnostic[]): LinearShape[] {
   for (const range of block.layers) {
     if (range.last < shape.layers.length) continue;
-    diagnostics.push(problem('layer-out-of-range', `layer ${range.last} does not exist: the model has layers 0 to ${shape.layers.length - 1}`, range.origin));
+    diagnostics.push(
+      problem(
+        'layer-out-of-range',
+        `layer ${range.last} does not exist: the model has layers 0 to ${shape.layers.length - 1}`,
+        range.origin,
+      ),
+    );
   }
-  const layers = shape.layers.filter(l => block.layers.length === 0 || block.layers.some(r => r.first <= l.index && l.index <= r.last));
+  const layers = shape.layers.filter(
+    l => block.layers.length === 0 || block.layers.some(r => r.first <= l.index && l.index <= r.last),
+  );
   const found = new Set<LinearShape>();
   for (const target of block.targets) {
-    const matches = layers.flatMap(l => inputGroups(l).flat()).filter(linear => matchesTarget(target, linear.path));
+    const matches = layers
+      .flatMap(l => inputGroups(l).flat())
+      .filter(linear => matchesTarget(target, linear.path));
     for (const linear of matches) found.add(linear);
     if (matches.length > 0) continue;
-    const names = [...new Set(shape.layers.flatMap(l => inputGroups(l).flat()).map(l => l.path.replace(/^.*layers\.\d+\./, '')))];
-    diagnostics.push(problem('no-module-matches', `\`${target.text}\` matches no linear layer of the model`, target.origin, {
-      notes: [`linear layers in each decoder layer: ${names.join(', ')}`],
-      ...suggestion(target.text, names),
-    }));
+    const names = [
+      ...new Set(
+        shape.layers.flatMap(l => inputGroups(l).flat()).map(l => l.path.replace(/^.*layers\.\d+\./, '')),
+      ),
+    ];
+    diagnostics.push(
+      problem('no-module-matches', `\`${target.text}\` matches no linear layer of the model`, target.origin, {
+        notes: [`linear layers in each decoder layer: ${names.join(', ')}`],
+        ...suggestion(target.text, names),
+      }),
+    );
   }
   return [...found];
 }
@@ -125,7 +167,9 @@ function endsOf(pieces: Piece[], path: string, starts: Set<number>): Set<number>
       const first = Math.min(...at);
       at = new Set(Array.from({ length: path.length + 1 }, (_, i) => i).filter(i => i >= first));
     } else {
-      at = new Set([...at].filter(i => i < path.length && (piece === '?' || path[i] === piece)).map(i => i + 1));
+      at = new Set(
+        [...at].filter(i => i < path.length && (piece === '?' || path[i] === piece)).map(i => i + 1),
+      );
     }
   }
   return at;

@@ -13,7 +13,11 @@ import type { Store } from './store.ts';
 /** Workgroups that sum squares of the gradient; their partial sums are added in a fixed order. */
 const PARTIALS = 256;
 
-const whole = (store: Store, name: string): Place => ({ buffer: name, offset: 0, bytes: store.buffers.get(name)!.bytes });
+const whole = (store: Store, name: string): Place => ({
+  buffer: name,
+  offset: 0,
+  bytes: store.buffers.get(name)!.bytes,
+});
 
 /** Curved experts of all stacks, as rows of the Gram table: b offset, ld, column, rank, rows, gram offset. */
 function gramRows(stacks: PlacedStack[]): number[][] {
@@ -22,7 +26,16 @@ function gramRows(stacks: PlacedStack[]): number[][] {
       const module = stack.modules[adapter.module];
       return adapter.experts
         .filter(e => !e.space.radial.flat)
-        .map(e => [regions.b + module.b, module.rank, e.column - module.sColumn, e.expert.rank, module.linear.out, regions.gram + e.gram, 0, 0]);
+        .map(e => [
+          regions.b + module.b,
+          module.rank,
+          e.column - module.sColumn,
+          e.expert.rank,
+          module.linear.out,
+          regions.gram + e.gram,
+          0,
+          0,
+        ]);
     }),
   );
 }
@@ -44,36 +57,77 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
   if (ties.length > 0) {
     const values = tieTable(ties);
     const table = store.declare('tie_table', 'constant', values.length * 4, { kind: 'words', values });
-    const common = { params: { GROUPS: ties.length }, grid: [Math.ceil(ties.length / 64), 1, 1] as [number, number, number], flops: { each: values.length }, source };
-    programs.refresh.push({ ...common, spec: kernel('ties.copy'), bindings: { table, params: whole(store, 'params') } });
-    programs.finishBackward.push({ ...common, spec: kernel('ties.sum'), bindings: { table, grads: whole(store, 'grads') } });
+    const common = {
+      params: { GROUPS: ties.length },
+      grid: [Math.ceil(ties.length / 64), 1, 1] as [number, number, number],
+      flops: { each: values.length },
+      source,
+    };
+    programs.refresh.push({
+      ...common,
+      spec: kernel('ties.copy'),
+      bindings: { table, params: whole(store, 'params') },
+    });
+    programs.finishBackward.push({
+      ...common,
+      spec: kernel('ties.sum'),
+      bindings: { table, grads: whole(store, 'grads') },
+    });
   }
   if (rows.length > 0) {
-    const table = store.declare('gram_table', 'constant', rows.length * 32, { kind: 'words', values: rows.flat() });
+    const table = store.declare('gram_table', 'constant', rows.length * 32, {
+      kind: 'words',
+      values: rows.flat(),
+    });
     const most = Math.max(...rows.map(r => r[4]));
     const flops = { each: rows.reduce((sum, r) => sum + 2 * r[4] * r[3] ** 2, 0) };
     const params = { EXPERTS: rows.length };
     programs.refresh.push({
-      spec: kernel('gram.forward'), params, bindings: { params: whole(store, 'params'), table, gram: whole(store, 'gram') },
-      grid: [rows.length, 1, 1], flops, source,
+      spec: kernel('gram.forward'),
+      params,
+      bindings: { params: whole(store, 'params'), table, gram: whole(store, 'gram') },
+      grid: [rows.length, 1, 1],
+      flops,
+      source,
     });
     programs.finishBackward.push({
-      spec: kernel('gram.backward'), params,
-      bindings: { params: whole(store, 'params'), table, gram_grad: whole(store, 'gram_grad'), grads: whole(store, 'grads') },
-      grid: [Math.ceil(most / 64), rows.length, 1], flops, source,
+      spec: kernel('gram.backward'),
+      params,
+      bindings: {
+        params: whole(store, 'params'),
+        table,
+        gram_grad: whole(store, 'gram_grad'),
+        grads: whole(store, 'grads'),
+      },
+      grid: [Math.ceil(most / 64), rows.length, 1],
+      flops,
+      source,
     });
   }
   if (stacks.length > 0) {
     const values = stacks.flatMap(({ stack }, i) =>
-      stack.adapters.flatMap(a => [lowering.routingOffset(i), stack.ldRoute, a.routeColumn, a.experts.length, a.block.router?.k ?? 1, 0, 0, 0]),
+      stack.adapters.flatMap(a => [
+        lowering.routingOffset(i),
+        stack.ldRoute,
+        a.routeColumn,
+        a.experts.length,
+        a.block.router?.k ?? 1,
+        0,
+        0,
+        0,
+      ]),
     );
     programs.telemetry.push({
-      spec: kernel('routing.stats'), params: {},
+      spec: kernel('routing.stats'),
+      params: {},
       bindings: {
-        routing: whole(store, 'routing'), stats: whole(store, 'stats'),
+        routing: whole(store, 'routing'),
+        stats: whole(store, 'stats'),
         table: store.declare('routing_table', 'constant', values.length * 4, { kind: 'words', values }),
       },
-      grid: [values.length / 8, 1, 1], flops: { symbol: 'tokens', each: values.length }, source,
+      grid: [values.length / 8, 1, 1],
+      flops: { symbol: 'tokens', each: values.length },
+      source,
     });
   }
   return programs;
@@ -86,45 +140,78 @@ function folded(workgroups: number): [number, number, number] {
 }
 
 /** Global norm, finiteness, then one step over every parameter. Rates come from `groups`, written per step. */
-export function optimizerProgram(store: Store, parameters: ParameterSpace, clip: number, source: Source): Draft[] {
+export function optimizerProgram(
+  store: Store,
+  parameters: ParameterSpace,
+  clip: number,
+  source: Source,
+): Draft[] {
   const count = parameters.size;
-  const [params, grads, moment1, moment2] = ['params', 'grads', 'moment1', 'moment2'].map(n => whole(store, n));
+  const [params, grads, moment1, moment2] = ['params', 'grads', 'moment1', 'moment2'].map(n =>
+    whole(store, n),
+  );
   const partial = store.declare('norm_partial', 'state', 2 * PARTIALS * 4);
   const control = store.declare('control', 'output', 16);
   const groups = store.declare('groups', 'input', parameters.groups.length * 48);
   const groupOf = store.declare('group_of_block', 'constant', (count / GROUP_BLOCK) * 4, { kind: 'groups' });
   return [
     {
-      spec: kernel('optimizer.norm_partial'), params: { COUNT: count, PARTIALS }, bindings: { grads, group_of_block: groupOf, groups, partial },
-      grid: [PARTIALS, 1, 1], flops: { each: 2 * count }, source,
+      spec: kernel('optimizer.norm_partial'),
+      params: { COUNT: count, PARTIALS },
+      bindings: { grads, group_of_block: groupOf, groups, partial },
+      grid: [PARTIALS, 1, 1],
+      flops: { each: 2 * count },
+      source,
     },
     {
-      spec: kernel('optimizer.norm_final'), params: { PARTIALS, MAX_NORM: clip }, bindings: { partial, control },
-      grid: [1, 1, 1], flops: { each: PARTIALS }, source,
+      spec: kernel('optimizer.norm_final'),
+      params: { PARTIALS, MAX_NORM: clip },
+      bindings: { partial, control },
+      grid: [1, 1, 1],
+      flops: { each: PARTIALS },
+      source,
     },
     {
-      spec: kernel('optimizer.step'), params: { COUNT: count },
+      spec: kernel('optimizer.step'),
+      params: { COUNT: count },
       bindings: { params, grads, moment1, moment2, group_of_block: groupOf, groups, control },
-      grid: folded(Math.ceil(count / 4 / 64)), flops: { each: 12 * count }, source,
+      grid: folded(Math.ceil(count / 4 / 64)),
+      flops: { each: 12 * count },
+      source,
     },
   ];
 }
 
 /** One entry per adapted module, in the order of the stats blocks. */
-export function siteTable({ stacks, parameters }: Lowering, layerOf: (path: string) => number, originOf: (source: Source) => number): Site[] {
+export function siteTable(
+  { stacks, parameters }: Lowering,
+  layerOf: (path: string) => number,
+  originOf: (source: Source) => number,
+): Site[] {
   return stacks.flatMap(({ stack, regions, source }) =>
     stack.adapters.map((adapter, i): Site => {
       const { block, slot, module } = adapter;
       const { path } = stack.modules[module].linear;
       return {
-        adapter: block.name, module: path, layer: layerOf(path), slot,
-        aux: block.router?.aux ?? 0, z: block.router?.z ?? 0, topK: block.router?.k ?? 1,
-        gate: block.router?.gate ?? 'renorm', routes: block.router?.on ?? 'input',
+        adapter: block.name,
+        module: path,
+        layer: layerOf(path),
+        slot,
+        aux: block.router?.aux ?? 0,
+        z: block.router?.z ?? 0,
+        topK: block.router?.k ?? 1,
+        gate: block.router?.gate ?? 'renorm',
+        routes: block.router?.on ?? 'input',
         experts: adapter.experts.map(({ expert, space, geometry }) => ({
-          space: expert.space, ...(expert.map ? { map: expert.map } : {}), rank: expert.rank, scale: expertScale(stack, i, expert),
+          space: expert.space,
+          ...(expert.map ? { map: expert.map } : {}),
+          rank: expert.rank,
+          scale: expertScale(stack, i, expert),
           parameters: space.parameters.map(({ name, domain, parameter }, p) => ({
-            name, offset: parameters.trainedAt(regions.geometry + geometry + p * GEOMETRY_STRIDE),
-            stored: STORED[domain], learned: parameter.kind === 'learn',
+            name,
+            offset: parameters.trainedAt(regions.geometry + geometry + p * GEOMETRY_STRIDE),
+            stored: STORED[domain],
+            learned: parameter.kind === 'learn',
           })),
           ...(space.sign ? { sign: space.sign } : {}),
         })),

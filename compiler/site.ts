@@ -83,7 +83,12 @@ export interface Placement {
 }
 
 /** Lays out the stack of `linears`, which share an input of `width` columns; `placed[i]` are the adapters on module i. */
-export function layoutStack(index: number, linears: LinearShape[], placed: Placement[][], spaces: Spaces): Stack {
+export function layoutStack(
+  index: number,
+  linears: LinearShape[],
+  placed: Placement[][],
+  spaces: Spaces,
+): Stack {
   const width = linears[0].in;
   const modules: StackedModule[] = [];
   const adapters: StackedAdapter[] = [];

@@ -31,9 +31,18 @@ export function summarise(plan: Plan): PlanSummary {
   const decode = plan.programs.decode ?? [];
   return {
     adapters: adaptersOf(plan),
-    trainable: plan.parameters.filter(p => plan.groups[p.group].kind !== 'frozen').reduce((sum, p) => sum + p.rows * p.columns, 0),
-    memory, bytes: plan.requires.bytes, kernels: plan.kernels.length,
-    step: { tokens: tokens * accumulate, dispatches: accumulate * live(micro, full) + live(once, full), flops, flopsPerToken: flops / (tokens * accumulate) },
+    trainable: plan.parameters
+      .filter(p => plan.groups[p.group].kind !== 'frozen')
+      .reduce((sum, p) => sum + p.rows * p.columns, 0),
+    memory,
+    bytes: plan.requires.bytes,
+    kernels: plan.kernels.length,
+    step: {
+      tokens: tokens * accumulate,
+      dispatches: accumulate * live(micro, full) + live(once, full),
+      flops,
+      flopsPerToken: flops / (tokens * accumulate),
+    },
     decode: { dispatches: live(decode, one), flops: total(decode, one) },
   };
 }
@@ -44,7 +53,11 @@ function adaptersOf(plan: Plan): PlanSummary['adapters'] {
   for (const { adapter, module, experts, origin } of plan.sites) {
     const { line, column } = plan.origins[origin];
     const key = `${adapter} ${line}:${column}`;
-    const block = blocks.get(key) ?? { name: adapter, experts: experts.map(e => (e.map ? `${e.space}(${e.map})` : e.space)), modules: [] };
+    const block = blocks.get(key) ?? {
+      name: adapter,
+      experts: experts.map(e => (e.map ? `${e.space}(${e.map})` : e.space)),
+      modules: [],
+    };
     blocks.set(key, block);
     block.modules.push(module);
   }

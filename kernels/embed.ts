@@ -10,7 +10,9 @@ export const GENERATED = join(root, 'embedded.generated.ts');
 
 /** The text that `embedded.generated.ts` should have now. */
 export function embed(): string {
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(f => f.endsWith('.wgsl')).sort();
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter(f => f.endsWith('.wgsl'))
+    .sort();
   const entries = files.map(file => {
     const name = relative('.', file).slice(0, -'.wgsl'.length).split(sep).join('/');
     return `  ${JSON.stringify(name)}: ${JSON.stringify(readFileSync(join(root, file), 'utf8'))},\n`;

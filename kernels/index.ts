@@ -18,7 +18,24 @@ import * as swiglu from './swiglu/spec.ts';
 import * as ties from './ties/spec.ts';
 import { type Storage, withStorage } from './weights/storage.ts';
 
-const rooms = [argmax, attention, crossEntropy, embedding, gains, gram, heads, linear, optimizer, radius, reduce, rmsnorm, routing, rows, swiglu, ties];
+const rooms = [
+  argmax,
+  attention,
+  crossEntropy,
+  embedding,
+  gains,
+  gram,
+  heads,
+  linear,
+  optimizer,
+  radius,
+  reduce,
+  rmsnorm,
+  routing,
+  rows,
+  swiglu,
+  ties,
+];
 
 export const KERNELS: ReadonlyMap<string, KernelSpec> = new Map(
   rooms.flatMap(room => (Object.values(room) as unknown[]).filter(isSpec).map(spec => [spec.name, spec])),

@@ -37,7 +37,17 @@ export interface KernelSpec {
  * seed, step, micro: counters of the counter-based random generator. training: 1 while dropout and noise act.
  * loss_scale: f32, 1 / number of targets in the whole optimiser step. aux_scale: f32, 1 / micro-batches per step.
  */
-export const FRAME_FIELDS = ['tokens', 'targets', 'rows', 'seed', 'step', 'micro', 'training', 'loss_scale', 'aux_scale'] as const;
+export const FRAME_FIELDS = [
+  'tokens',
+  'targets',
+  'rows',
+  'seed',
+  'step',
+  'micro',
+  'training',
+  'loss_scale',
+  'aux_scale',
+] as const;
 
 /**
  * A module: functions a kernel calls and the compiler may write anew, between `// NAME: what they are. @param` and
@@ -58,7 +68,8 @@ export function paramsOf(wgsl: string): Map<string, string> {
 export function specialise(wgsl: string, values: Readonly<Record<string, ParamValue>>): string {
   const known = paramsOf(wgsl);
   for (const name of Object.keys(values)) {
-    if (!known.has(name)) throw new Error(`bug: kernel has no parameter ${name}; it has ${[...known.keys()].join(', ')}`);
+    if (!known.has(name))
+      throw new Error(`bug: kernel has no parameter ${name}; it has ${[...known.keys()].join(', ')}`);
   }
   return wgsl
     .replace(MODULE, (text, name: string) => (name in values ? `${values[name]}\n` : text))
@@ -76,7 +87,8 @@ function typeOf(type: string, value: ParamValue): string {
 
 function literal(type: string, value: ParamValue): string {
   const element = /^array<(\w+)/.exec(type)?.[1];
-  if (element) return `${typeOf(type, value)}(${(value as readonly number[]).map(v => scalar(element, v)).join(', ')})`;
+  if (element)
+    return `${typeOf(type, value)}(${(value as readonly number[]).map(v => scalar(element, v)).join(', ')})`;
   return scalar(type, value as number | boolean);
 }
 

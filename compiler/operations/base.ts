@@ -1,8 +1,17 @@
 /** Operations of the frozen base model that are not linear layers: builders that append to a graph. */
 import { kernel } from '../../kernels/index.ts';
-import { type Draft, type Graph, matrix, type Place, perRow, type Rows, type Source, type Value } from '../graph.ts';
-import type { Storage } from '../plan/storage.ts';
+import {
+  type Draft,
+  type Graph,
+  matrix,
+  type Place,
+  perRow,
+  type Rows,
+  type Source,
+  type Value,
+} from '../graph.ts';
 import type { ModelShape } from '../plan/model.ts';
+import type { Storage } from '../plan/storage.ts';
 
 const perVec4 = (ld: number): number => Math.ceil(ld / 4 / 64);
 const onTargets = (rows: Rows): boolean => rows.symbol === 'targets';
@@ -15,28 +24,58 @@ export interface TokenTable {
 }
 
 /** out[t] = table[ids[t]], table: [vocabulary, ld]. */
-export function embedding(graph: Graph, ids: Place, table: TokenTable, rows: Rows, width: number, source: Source): Value {
+export function embedding(
+  graph: Graph,
+  ids: Place,
+  table: TokenTable,
+  rows: Rows,
+  width: number,
+  source: Source,
+): Value {
   const out = matrix('embedding', rows, width);
   graph.add({
-    kind: 'embedding', inputs: [], outputs: [out], trains: false,
-    emit: () => table.pieces.map(({ place, first, rows: held }): Draft => ({
-      spec: kernel('embedding.forward', table.storage), params: { LD: out.ld, ...(table.pieces.length > 1 ? { FIRST: first, ROWS: held } : {}) },
-      bindings: { ids, w: place, out }, grid: [perVec4(out.ld), perRow(rows), 1], flops: { each: 0 }, source,
-    })),
+    kind: 'embedding',
+    inputs: [],
+    outputs: [out],
+    trains: false,
+    emit: () =>
+      table.pieces.map(
+        ({ place, first, rows: held }): Draft => ({
+          spec: kernel('embedding.forward', table.storage),
+          params: { LD: out.ld, ...(table.pieces.length > 1 ? { FIRST: first, ROWS: held } : {}) },
+          bindings: { ids, w: place, out },
+          grid: [perVec4(out.ld), perRow(rows), 1],
+          flops: { each: 0 },
+          source,
+        }),
+      ),
   });
   return out;
 }
 
 /** out[i] = x[index[i]]; its adjoint is the same kernel over `inverse`, which is 0xffffffff where nothing points. */
-export function gatherRows(graph: Graph, x: Value, index: Place, inverse: Place, rows: Rows, source: Source): Value {
+export function gatherRows(
+  graph: Graph,
+  x: Value,
+  index: Place,
+  inverse: Place,
+  rows: Rows,
+  source: Source,
+): Value {
   const out = matrix('gathered', rows, x.width, x.ld);
   const draft = (from: Value, by: Place, to: Value) => ({
-    spec: kernel('rows.gather'), params: { LD: x.ld, ROWS_ARE_TARGETS: onTargets(to.rows) },
+    spec: kernel('rows.gather'),
+    params: { LD: x.ld, ROWS_ARE_TARGETS: onTargets(to.rows) },
     bindings: { index: by, x: from, out: to },
-    grid: [perVec4(x.ld), perRow(to.rows), 1] as [number, ReturnType<typeof perRow>, number], flops: { each: 0 }, source,
+    grid: [perVec4(x.ld), perRow(to.rows), 1] as [number, ReturnType<typeof perRow>, number],
+    flops: { each: 0 },
+    source,
   });
   graph.add({
-    kind: 'gather', inputs: [x], outputs: [out], trains: false,
+    kind: 'gather',
+    inputs: [x],
+    outputs: [out],
+    trains: false,
     emit: () => [draft(x, index, out)],
     adjoint: tape => {
       const dy = tape.gradient(out);
@@ -63,21 +102,32 @@ export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, 
   const radius = matrix('radius', rows, 1, 1);
   const params = { WIDTH: width, LD: ld, ROWS_ARE_TARGETS: onTargets(rows) };
   graph.add({
-    kind: 'rmsnorm', inputs: [x], outputs: [y, inverse], trains: false,
-    emit: () => [{
-      spec: kernel('rmsnorm.forward'), params: { ...params, EPS: epsilon },
-      bindings: { x, weight, out: y, inv_rms: inverse, radius },
-      grid: [perRow(rows), 1, 1], flops: { symbol: rows.symbol, each: 6 * width }, source,
-    }],
+    kind: 'rmsnorm',
+    inputs: [x],
+    outputs: [y, inverse],
+    trains: false,
+    emit: () => [
+      {
+        spec: kernel('rmsnorm.forward'),
+        params: { ...params, EPS: epsilon },
+        bindings: { x, weight, out: y, inv_rms: inverse, radius },
+        grid: [perRow(rows), 1, 1],
+        flops: { symbol: rows.symbol, each: 6 * width },
+        source,
+      },
+    ],
     adjoint: tape => {
       const dy = tape.gradient(y);
       if (!dy || !tape.wants(x)) return;
       tape.contribute(x, {
         kind: 'kernel',
         build: (out, addend) => ({
-          spec: kernel('rmsnorm.backward'), params: { ...params, HAS_ADDEND: addend !== undefined },
+          spec: kernel('rmsnorm.backward'),
+          params: { ...params, HAS_ADDEND: addend !== undefined },
           bindings: { x, weight, inv_rms: inverse, dy, addend, dx: out },
-          grid: [perRow(rows), 1, 1], flops: { symbol: rows.symbol, each: 10 * width }, source,
+          grid: [perRow(rows), 1, 1],
+          flops: { symbol: rows.symbol, each: 10 * width },
+          source,
         }),
       });
     },
@@ -89,17 +139,29 @@ export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, 
 /** radius[t] = Σ x², for inputs that no norm has just produced. */
 export function squaredRadius(graph: Graph, x: Value, source: Source): Value {
   const radius = matrix('radius', x.rows, 1, 1);
-  graph.add(radiusAdjoint(x, radius, () => [{
-    spec: kernel('radius.forward'), params: { LD: x.ld }, bindings: { x, radius },
-    grid: [perRow(x.rows), 1, 1], flops: { symbol: x.rows.symbol, each: 2 * x.width }, source,
-  }]));
+  graph.add(
+    radiusAdjoint(x, radius, () => [
+      {
+        spec: kernel('radius.forward'),
+        params: { LD: x.ld },
+        bindings: { x, radius },
+        grid: [perRow(x.rows), 1, 1],
+        flops: { symbol: x.rows.symbol, each: 2 * x.width },
+        source,
+      },
+    ]),
+  );
   return radius;
 }
 
 /** The adjoint of Σ x² stays symbolic: it is fused into the kernel that sums the gradient of x. */
 function radiusAdjoint(x: Value, radius: Value, emit: () => ReturnType<Graph['drafts']>) {
   return {
-    kind: 'radius', inputs: [x], outputs: [radius], trains: false, emit,
+    kind: 'radius',
+    inputs: [x],
+    outputs: [radius],
+    trains: false,
+    emit,
     adjoint: (tape: import('../graph.ts').Tape) => {
       if (tape.wants(x)) for (const term of tape.terms(radius)) tape.contribute(x, term);
     },
@@ -118,7 +180,12 @@ export interface HeadsInput {
 }
 
 /** Splits a stacked qkv into q and kv, norms each head where the model does, rotates q and k. */
-export function splitHeads(graph: Graph, input: HeadsInput, shape: ModelShape, source: Source): { q: Value; kv: Value } {
+export function splitHeads(
+  graph: Graph,
+  input: HeadsInput,
+  shape: ModelShape,
+  source: Source,
+): { q: Value; kv: Value } {
   const { qkv, columns, position, rope, norms, cache } = input;
   const { heads, keyValueHeads, headSize } = shape;
   const { rows } = qkv;
@@ -126,24 +193,50 @@ export function splitHeads(graph: Graph, input: HeadsInput, shape: ModelShape, s
   const kv = matrix('kv', rows, 2 * keyValueHeads * headSize);
   if (cache) kv.place = cache.kv;
   const params = {
-    Q_HEADS: heads, KV_HEADS: keyValueHeads, HEAD_SIZE: headSize, LD_QKV: qkv.ld, K_COLUMN: columns.k, V_COLUMN: columns.v,
-    LD_Q: q.ld, LD_KV: kv.ld, HAS_NORM: norms !== undefined, EPS: shape.normEpsilon,
+    Q_HEADS: heads,
+    KV_HEADS: keyValueHeads,
+    HEAD_SIZE: headSize,
+    LD_QKV: qkv.ld,
+    K_COLUMN: columns.k,
+    V_COLUMN: columns.v,
+    LD_Q: q.ld,
+    LD_KV: kv.ld,
+    HAS_NORM: norms !== undefined,
+    EPS: shape.normEpsilon,
   };
   const flops = { symbol: rows.symbol, each: 6 * (heads + keyValueHeads) * headSize };
-  const grid: [ReturnType<typeof perRow>, number, number] = [perRow(rows, heads + 2 * keyValueHeads, 64), 1, 1];
+  const grid: [ReturnType<typeof perRow>, number, number] = [
+    perRow(rows, heads + 2 * keyValueHeads, 64),
+    1,
+    1,
+  ];
   graph.add({
-    kind: 'heads', inputs: [qkv], outputs: [q, kv], trains: false,
-    emit: () => [{
-      spec: kernel('heads.forward'), params: { ...params, USE_SLOT: cache !== undefined },
-      bindings: { qkv, position, rope, norms, slot: cache?.slot, q, kv }, grid, flops, source,
-    }],
+    kind: 'heads',
+    inputs: [qkv],
+    outputs: [q, kv],
+    trains: false,
+    emit: () => [
+      {
+        spec: kernel('heads.forward'),
+        params: { ...params, USE_SLOT: cache !== undefined },
+        bindings: { qkv, position, rope, norms, slot: cache?.slot, q, kv },
+        grid,
+        flops,
+        source,
+      },
+    ],
     adjoint: tape => {
       const dq = tape.gradient(q);
       const dkv = tape.gradient(kv);
       if (!dq || !dkv || !tape.wants(qkv)) return;
       const dqkv = matrix('d qkv', rows, qkv.width, qkv.ld);
       tape.emit({
-        spec: kernel('heads.backward'), params, bindings: { dq, dkv, qkv, position, rope, norms, dqkv }, grid, flops, source,
+        spec: kernel('heads.backward'),
+        params,
+        bindings: { dq, dkv, qkv, position, rope, norms, dqkv },
+        grid,
+        flops,
+        source,
       });
       tape.contribute(qkv, { kind: 'value', value: dqkv });
     },
@@ -153,25 +246,47 @@ export function splitHeads(graph: Graph, input: HeadsInput, shape: ModelShape, s
 
 /** Grouped-query attention; `keys[t]` is the half-open range of kv rows that token t sees, `queries` its inverse. */
 export function attention(
-  graph: Graph, q: Value, kv: Value, ranges: { keys: Place; queries?: Place; longest: number }, shape: ModelShape, source: Source,
+  graph: Graph,
+  q: Value,
+  kv: Value,
+  ranges: { keys: Place; queries?: Place; longest: number },
+  shape: ModelShape,
+  source: Source,
 ): Value {
   const { heads, keyValueHeads, headSize } = shape;
   const { rows } = q;
   const o = matrix('attention', rows, heads * headSize);
   const lse = matrix('lse', rows, heads, heads);
   const params = {
-    Q_HEADS: heads, KV_HEADS: keyValueHeads, HEAD_SIZE: headSize, SCALE: 1 / Math.sqrt(headSize),
-    LD_Q: q.ld, LD_KV: kv.ld, MAX_KEYS: ranges.longest,
+    Q_HEADS: heads,
+    KV_HEADS: keyValueHeads,
+    HEAD_SIZE: headSize,
+    SCALE: 1 / Math.sqrt(headSize),
+    LD_Q: q.ld,
+    LD_KV: kv.ld,
+    MAX_KEYS: ranges.longest,
   };
   const { keys, queries } = ranges;
   // causal: on average half of the longest range is seen
-  const flops = (perPair: number) => ({ symbol: rows.symbol, each: perPair * heads * headSize * (ranges.longest / 2) });
+  const flops = (perPair: number) => ({
+    symbol: rows.symbol,
+    each: perPair * heads * headSize * (ranges.longest / 2),
+  });
   graph.add({
-    kind: 'attention', inputs: [q, kv], outputs: [o, lse], trains: false,
-    emit: () => [{
-      spec: kernel('attention.forward'), params, bindings: { q, kv, keys, o, lse },
-      grid: [perRow(rows, heads, 64), 1, 1], flops: flops(4), source,
-    }],
+    kind: 'attention',
+    inputs: [q, kv],
+    outputs: [o, lse],
+    trains: false,
+    emit: () => [
+      {
+        spec: kernel('attention.forward'),
+        params,
+        bindings: { q, kv, keys, o, lse },
+        grid: [perRow(rows, heads, 64), 1, 1],
+        flops: flops(4),
+        source,
+      },
+    ],
     adjoint: tape => {
       const d_o = tape.gradient(o);
       if (!d_o || !queries || !(tape.wants(q) || tape.wants(kv))) return;
@@ -179,12 +294,20 @@ export function attention(
       const dkv = matrix('d kv', rows, kv.width, kv.ld);
       const delta = matrix('delta', rows, heads, heads);
       tape.emit({
-        spec: kernel('attention.backward_q'), params, bindings: { q, kv, keys, d_o, o, lse, dq, delta },
-        grid: [perRow(rows, heads, 64), 1, 1], flops: flops(6), source,
+        spec: kernel('attention.backward_q'),
+        params,
+        bindings: { q, kv, keys, d_o, o, lse, dq, delta },
+        grid: [perRow(rows, heads, 64), 1, 1],
+        flops: flops(6),
+        source,
       });
       tape.emit({
-        spec: kernel('attention.backward_kv'), params, bindings: { q, kv, queries, d_o, lse, delta, dkv },
-        grid: [perRow(rows, keyValueHeads, 64), 1, 1], flops: flops(8), source,
+        spec: kernel('attention.backward_kv'),
+        params,
+        bindings: { q, kv, queries, d_o, lse, delta, dkv },
+        grid: [perRow(rows, keyValueHeads, 64), 1, 1],
+        flops: flops(8),
+        source,
       });
       tape.contribute(q, { kind: 'value', value: dq });
       tape.contribute(kv, { kind: 'value', value: dkv });
@@ -199,18 +322,31 @@ export function swiglu(graph: Graph, gateUp: Value, upColumn: number, width: num
   const out = matrix('swiglu', rows, width);
   const params = { WIDTH: width, LD_IN: gateUp.ld, UP_COLUMN: upColumn, LD_OUT: out.ld };
   graph.add({
-    kind: 'swiglu', inputs: [gateUp], outputs: [out], trains: false,
-    emit: () => [{
-      spec: kernel('swiglu.forward'), params, bindings: { gate_up: gateUp, out },
-      grid: [perVec4(out.ld), perRow(rows), 1], flops: { symbol: rows.symbol, each: 5 * width }, source,
-    }],
+    kind: 'swiglu',
+    inputs: [gateUp],
+    outputs: [out],
+    trains: false,
+    emit: () => [
+      {
+        spec: kernel('swiglu.forward'),
+        params,
+        bindings: { gate_up: gateUp, out },
+        grid: [perVec4(out.ld), perRow(rows), 1],
+        flops: { symbol: rows.symbol, each: 5 * width },
+        source,
+      },
+    ],
     adjoint: tape => {
       const dy = tape.gradient(out);
       if (!dy || !tape.wants(gateUp)) return;
       const d = matrix('d gate up', rows, gateUp.width, gateUp.ld);
       tape.emit({
-        spec: kernel('swiglu.backward'), params, bindings: { gate_up: gateUp, dy, dgate_up: d },
-        grid: [perVec4(gateUp.ld), perRow(rows), 1], flops: { symbol: rows.symbol, each: 12 * width }, source,
+        spec: kernel('swiglu.backward'),
+        params,
+        bindings: { gate_up: gateUp, dy, dgate_up: d },
+        grid: [perVec4(gateUp.ld), perRow(rows), 1],
+        flops: { symbol: rows.symbol, each: 12 * width },
+        source,
       });
       tape.contribute(gateUp, { kind: 'value', value: d });
     },

@@ -8,7 +8,17 @@
  */
 import { kernel } from '../../kernels/index.ts';
 import type { ParamValue } from '../../kernels/spec.ts';
-import { type Draft, type Graph, matrix, type Place, type Projection, type Source, type Term, type Value, type Weight } from '../graph.ts';
+import {
+  type Draft,
+  type Graph,
+  matrix,
+  type Place,
+  type Projection,
+  type Source,
+  type Term,
+  type Value,
+  type Weight,
+} from '../graph.ts';
 import type { StackedModule } from '../site.ts';
 import { tileGrid } from '../tiles.ts';
 
@@ -26,7 +36,11 @@ export function segments(modules: StackedModule[]): Record<string, ParamValue> {
 
 /** All columns are one segment: without an adapter (rank 0), or one matrix of `rank` columns. */
 export const oneSegment = (columns: number, rank = 0): Record<string, ParamValue> => ({
-  SEGMENTS: 1, SEG_COLUMN: [0, columns], SEG_S: [0], SEG_RANK: [rank], SEG_B: [0],
+  SEGMENTS: 1,
+  SEG_COLUMN: [0, columns],
+  SEG_S: [0],
+  SEG_RANK: [rank],
+  SEG_B: [0],
 });
 
 /** Dropout as the kernels want it: a threshold on 32 random bits, and what kept elements are multiplied by. */
@@ -40,26 +54,45 @@ export function project(graph: Graph, x: Value, projection: Projection, source: 
   const z = matrix('z', x.rows, columns, columns);
   const masks = dropout(projection.dropout);
   graph.add({
-    kind: 'project', inputs: [x], outputs: [z], trains: true,
-    emit: () => [{
-      spec: kernel('linear.forward'),
-      params: {
-        ROWS_ARE_TARGETS: false, LD_X: x.ld, N: columns, W_ROWS: columns, LD_Y: z.ld, LD_S: 4, HAS_BASE: true, HAS_BIAS: false,
-        HAS_RESIDUAL: false, CHUNKED_OUTPUT: false, ...oneSegment(columns), ...masks,
+    kind: 'project',
+    inputs: [x],
+    outputs: [z],
+    trains: true,
+    emit: () => [
+      {
+        spec: kernel('linear.forward'),
+        params: {
+          ROWS_ARE_TARGETS: false,
+          LD_X: x.ld,
+          N: columns,
+          W_ROWS: columns,
+          LD_Y: z.ld,
+          LD_S: 4,
+          HAS_BASE: true,
+          HAS_BIAS: false,
+          HAS_RESIDUAL: false,
+          CHUNKED_OUTPUT: false,
+          ...oneSegment(columns),
+          ...masks,
+        },
+        bindings: { x, w: place, y: z },
+        site: { index: site },
+        ...tileGrid('linear.forward', columns, x.rows.symbol),
+        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns },
+        source,
       },
-      bindings: { x, w: place, y: z }, site: { index: site },
-      ...tileGrid('linear.forward', columns, x.rows.symbol),
-      flops: { symbol: x.rows.symbol, each: 2 * x.width * columns }, source,
-    }],
+    ],
     adjoint: tape => {
       const dz = tape.gradient(z);
       if (!dz) return;
       tape.emit({
         spec: kernel('linear.outer'),
         params: { LD_A: dz.ld, LD_B: x.ld, ...oneSegment(columns, x.ld), ...masks },
-        bindings: { a: dz, b: x, out: gradient }, site: { index: site },
+        bindings: { a: dz, b: x, out: gradient },
+        site: { index: site },
         ...tileGrid('linear.outer', columns, x.ld),
-        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns }, source,
+        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns },
+        source,
       });
       if (tape.wants(x)) tape.contribute(x, { kind: 'lowrank', dz, projection, source });
     },
@@ -78,26 +111,46 @@ export interface LowRank {
 
 /** y = x·Wᵀ + bias + s·Bᵀ + residual. */
 export function linear(
-  graph: Graph, x: Value, weight: Weight, lowRank: LowRank | undefined, residual: Value | undefined, source: Source,
+  graph: Graph,
+  x: Value,
+  weight: Weight,
+  lowRank: LowRank | undefined,
+  residual: Value | undefined,
+  source: Source,
 ): Value {
   const { rows } = x;
   const y = matrix('linear', rows, weight.n, weight.n);
   const rank = lowRank ? lowRank.modules.reduce((sum, m) => sum + m.rank * m.columns, 0) : 0;
   const seg = lowRank ? segments(lowRank.modules) : oneSegment(weight.n);
   graph.add({
-    kind: 'linear', inputs: [x, ...(lowRank ? [lowRank.s] : []), ...(residual ? [residual] : [])], outputs: [y],
+    kind: 'linear',
+    inputs: [x, ...(lowRank ? [lowRank.s] : []), ...(residual ? [residual] : [])],
+    outputs: [y],
     trains: lowRank !== undefined,
-    emit: () => [{
-      spec: kernel('linear.forward', weight.storage),
-      params: {
-        ROWS_ARE_TARGETS: rows.symbol === 'targets', LD_X: x.ld, N: weight.n, W_ROWS: weight.rows, LD_Y: y.ld, LD_S: lowRank?.ldS ?? 4,
-        HAS_BASE: weight.place !== undefined, HAS_BIAS: weight.bias !== undefined, HAS_RESIDUAL: residual !== undefined,
-        CHUNKED_OUTPUT: false, ...seg, ...dropout(0),
+    emit: () => [
+      {
+        spec: kernel('linear.forward', weight.storage),
+        params: {
+          ROWS_ARE_TARGETS: rows.symbol === 'targets',
+          LD_X: x.ld,
+          N: weight.n,
+          W_ROWS: weight.rows,
+          LD_Y: y.ld,
+          LD_S: lowRank?.ldS ?? 4,
+          HAS_BASE: weight.place !== undefined,
+          HAS_BIAS: weight.bias !== undefined,
+          HAS_RESIDUAL: residual !== undefined,
+          CHUNKED_OUTPUT: false,
+          ...seg,
+          ...dropout(0),
+        },
+        bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.s, b: lowRank?.b, residual },
+        site: { index: 0 },
+        ...tileGrid('linear.forward', weight.n, rows.symbol, weight.storage),
+        flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank },
+        source,
       },
-      bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.s, b: lowRank?.b, residual },
-      site: { index: 0 }, ...tileGrid('linear.forward', weight.n, rows.symbol, weight.storage),
-      flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank }, source,
-    }],
+    ],
     adjoint: tape => {
       const dy = tape.gradient(y);
       if (!dy) return;
@@ -106,15 +159,23 @@ export function linear(
         const flops = { symbol: rows.symbol, each: 2 * rank };
         const h = matrix('h', rows, ldS, ldS);
         tape.emit({
-          spec: kernel('linear.output_grad'), params: { LD_DY: dy.ld, LD_S: ldS, ...seg }, bindings: { dy, b: lowRank.b, h },
-          ...tileGrid('linear.output_grad', ldS, rows.symbol), flops, source,
+          spec: kernel('linear.output_grad'),
+          params: { LD_DY: dy.ld, LD_S: ldS, ...seg },
+          bindings: { dy, b: lowRank.b, h },
+          ...tileGrid('linear.output_grad', ldS, rows.symbol),
+          flops,
+          source,
         });
         tape.contribute(s, { kind: 'value', value: h });
         const widest = Math.max(...lowRank.modules.map(m => m.rank));
         tape.emit({
-          spec: kernel('linear.outer'), params: { LD_A: dy.ld, LD_B: ldS, ...seg, ...dropout(0) },
-          bindings: { a: dy, b: s, out: lowRank.bGradient }, site: { index: 0 },
-          ...tileGrid('linear.outer', weight.n, widest), flops, source,
+          spec: kernel('linear.outer'),
+          params: { LD_A: dy.ld, LD_B: ldS, ...seg, ...dropout(0) },
+          bindings: { a: dy, b: s, out: lowRank.bGradient },
+          site: { index: 0 },
+          ...tileGrid('linear.outer', weight.n, widest),
+          flops,
+          source,
         });
       }
       if (weight.place && tape.wants(x)) tape.contribute(x, { kind: 'matmul', dy, weight, source });
@@ -144,14 +205,26 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
   const dz = lowrank?.dz ?? radial?.dz;
   const projection = lowrank?.projection;
   const weight = matmul?.weight;
-  const size = chunk ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit } : x.rows.symbol;
+  const size = chunk
+    ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit }
+    : x.rows.symbol;
   return {
     spec: kernel('linear.input_grad', weight?.storage),
     params: {
-      ROWS_ARE_TARGETS: x.rows.symbol === 'targets', N: weight?.rows ?? 4, LD_DY: matmul?.dy.ld ?? 4, DY_COLUMN: column, LD_DX: out.ld,
-      SZ: projection?.columns ?? 4, LD_DZ: dz?.ld ?? 4, RADIALS: radial?.count ?? 0, RADIAL_COLUMN: radial?.column ?? 0,
-      HAS_BASE: matmul !== undefined, HAS_LOWRANK: lowrank !== undefined, HAS_ADDEND: addend !== undefined,
-      CHUNKED_INPUT: chunk !== undefined, ...dropout(projection?.dropout ?? 0),
+      ROWS_ARE_TARGETS: x.rows.symbol === 'targets',
+      N: weight?.rows ?? 4,
+      LD_DY: matmul?.dy.ld ?? 4,
+      DY_COLUMN: column,
+      LD_DX: out.ld,
+      SZ: projection?.columns ?? 4,
+      LD_DZ: dz?.ld ?? 4,
+      RADIALS: radial?.count ?? 0,
+      RADIAL_COLUMN: radial?.column ?? 0,
+      HAS_BASE: matmul !== undefined,
+      HAS_LOWRANK: lowrank !== undefined,
+      HAS_ADDEND: addend !== undefined,
+      CHUNKED_INPUT: chunk !== undefined,
+      ...dropout(projection?.dropout ?? 0),
     },
     bindings: { dx: out, dy: matmul?.dy, w: weight?.place, dz, a: projection?.place, x: radial && x, addend },
     site: { index: projection?.site ?? 0, ...chunk },

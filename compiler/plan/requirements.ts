@@ -8,7 +8,11 @@ const DEFAULTS = {
   maxComputeWorkgroupStorageSize: 16 * 1024,
 } as const;
 
-export function requirements(buffers: Plan['buffers'], programs: Plan['programs'], kernels: Plan['kernels']): Plan['requires'] {
+export function requirements(
+  buffers: Plan['buffers'],
+  programs: Plan['programs'],
+  kernels: Plan['kernels'],
+): Plan['requires'] {
   const dispatches = Object.values(programs).flat();
   const bindingBytes = Math.max(0, ...dispatches.flatMap(d => d.bindings.map(b => b.bytes)));
   const bufferBytes = Math.max(0, ...buffers.map(b => b.bytes));

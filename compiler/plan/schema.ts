@@ -11,8 +11,14 @@ import { STORAGES } from './storage.ts';
 export const PLAN_FORMAT = 'mosplan';
 export const PLAN_VERSION = 0;
 
-const count = z.int().min(0).max(2 ** 48);
-const positive = z.int().min(1).max(2 ** 48);
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 48);
+const positive = z
+  .int()
+  .min(1)
+  .max(2 ** 48);
 const word = z.int().min(0).max(0xffffffff);
 const name = z.string().min(1).max(512);
 
@@ -51,7 +57,11 @@ export const contentSchema = z.discriminatedUnion('kind', [
     parts: z
       .array(
         z.strictObject({
-          tensor: name, offset: count, rows: positive, columns: positive, ld: positive,
+          tensor: name,
+          offset: count,
+          rows: positive,
+          columns: positive,
+          ld: positive,
           /** First row of the tensor that is taken, when it is not whole: `rows` of them from here. */
           from: count.optional(),
         }),
@@ -72,7 +82,18 @@ export const bufferSchema = z.strictObject({
    * the host per batch. frame: the uniform of kernels/common/frame.wgsl. scratch: reused by liveness. state: survives
    * between programs (caches, Gram matrices, routing records). output: read back by the host.
    */
-  role: z.enum(['weight', 'constant', 'parameter', 'gradient', 'moment', 'input', 'frame', 'scratch', 'state', 'output']),
+  role: z.enum([
+    'weight',
+    'constant',
+    'parameter',
+    'gradient',
+    'moment',
+    'input',
+    'frame',
+    'scratch',
+    'state',
+    'output',
+  ]),
   bytes: positive,
   content: contentSchema.optional(),
 });
@@ -165,7 +186,14 @@ export const siteSchema = z.strictObject({
       rank: positive,
       scale: z.number().positive(),
       /** The space's parameters: float offset in the parameter buffer, how they are stored, whether they are learned. */
-      parameters: z.array(z.strictObject({ name, offset: count, stored: z.enum(['log', 'plain', 'logit']), learned: z.boolean() })),
+      parameters: z.array(
+        z.strictObject({
+          name,
+          offset: count,
+          stored: z.enum(['log', 'plain', 'logit']),
+          learned: z.boolean(),
+        }),
+      ),
       /** The curvature is this times the only parameter. */
       sign: z.union([z.literal(1), z.literal(-1)]).optional(),
     }),
@@ -183,7 +211,10 @@ export const trainingSchema = z.strictObject({
     warmup: z.number().min(0).max(1),
     floor: z.number().min(0).max(1),
   }),
-  seed: z.int().min(0).max(2 ** 32 - 1),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1),
   logEvery: positive,
   validateEvery: count,
   /** Validations without a better loss after which training ends; 0: never. */
@@ -228,7 +259,9 @@ export const planSchema = z.strictObject({
   parameters: z.array(parameterSchema),
   sites: z.array(siteSchema),
   training: trainingSchema.optional(),
-  data: datasetSchema.extend({ validation: z.number(), loss: z.enum(['response', 'all']), length: positive }).optional(),
+  data: datasetSchema
+    .extend({ validation: z.number(), loss: z.enum(['response', 'all']), length: positive })
+    .optional(),
   evals: z.array(
     datasetSchema.extend({
       name,

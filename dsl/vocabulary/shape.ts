@@ -143,7 +143,11 @@ export const learnFields = ({ number: of, init }: ParameterShape): Fields => ({
   min: optional('Lower bound.', of, 'none'),
   max: optional('Upper bound.', of, 'none'),
   lr: optional('Learning rate of its own.', positive(), 'that of `curvature` in `train`'),
-  decay: optional('Weight decay of the stored form: towards 1, 0 or ½ for a positive, real or unit parameter.', atLeastZero(), '0'),
+  decay: optional(
+    'Weight decay of the stored form: towards 1, 0 or ½ for a positive, real or unit parameter.',
+    atLeastZero(),
+    '0',
+  ),
   share: optional(
     'One parameter for all experts written here: of a module, of a layer, or of all layers.',
     word({ module: 'one per module', layer: 'one per layer', all: 'a single one' }),

@@ -51,7 +51,14 @@ const inputGradBindings: readonly Binding[] = [
 
 export const linearInputGrad: KernelSpec = {
   name: 'linear.input_grad',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'weights/f32', 'linear/input_grad_io', 'linear/input_grad'),
+  wgsl: source(
+    ...SITE,
+    'linear/chunk',
+    'linear/tile',
+    'weights/f32',
+    'linear/input_grad_io',
+    'linear/input_grad',
+  ),
   bindings: inputGradBindings,
 };
 

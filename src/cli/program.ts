@@ -6,7 +6,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { compile, PORTABLE_BYTES } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
-import { type Checked, check, type Diagnostic, type Needs, type Overrides, type Program } from '../../dsl/index.ts';
+import {
+  type Checked,
+  check,
+  type Diagnostic,
+  type Needs,
+  type Overrides,
+  type Program,
+} from '../../dsl/index.ts';
 import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
 import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
@@ -17,19 +24,36 @@ import type { Terminal } from './terminal.ts';
 
 /** Options for files with a `sweep`. */
 export const SWEEP_OPTIONS = {
-  only: { type: 'string', value: 'PATTERN', multiple: true, about: 'of a sweep, the variants that match: `seed=2`, `experts=*sphere*,lr=1e-3`' },
+  only: {
+    type: 'string',
+    value: 'PATTERN',
+    multiple: true,
+    about: 'of a sweep, the variants that match: `seed=2`, `experts=*sphere*,lr=1e-3`',
+  },
   'dry-run': { type: 'boolean', about: 'list the variants of a sweep and do nothing' },
 } as const satisfies Options;
 
 /** Options that stand in for lines of the file. */
 export const PROGRAM_OPTIONS = {
   model: { type: 'string', value: 'DIR', about: 'base model, instead of the `model` block' },
-  data: { type: 'string', value: 'FILE', multiple: true, about: 'training data, instead of the `data` block' },
+  data: {
+    type: 'string',
+    value: 'FILE',
+    multiple: true,
+    about: 'training data, instead of the `data` block',
+  },
   batch: { type: 'string', value: 'N', about: 'sequences per micro-batch' },
   lr: { type: 'string', value: 'RATE', about: 'learning rate of the adapters' },
   seed: { type: 'string', value: 'N', about: 'seed of everything random' },
-  memory: { type: 'string', value: 'SIZE', about: 'GPU memory there is, such as 8GiB: refuse what needs more, and say what would fit' },
-  portable: { type: 'boolean', about: 'cut large token tables to fit WebGPU\'s default limits, 128 MiB a binding' },
+  memory: {
+    type: 'string',
+    value: 'SIZE',
+    about: 'GPU memory there is, such as 8GiB: refuse what needs more, and say what would fit',
+  },
+  portable: {
+    type: 'boolean',
+    about: "cut large token tables to fit WebGPU's default limits, 128 MiB a binding",
+  },
   out: { type: 'string', short: 'o', value: 'DIR', about: 'where results go (default: runs/NAME)' },
 } as const satisfies Options;
 
@@ -47,7 +71,10 @@ export interface ProgramValues {
 function overridesOf({ model, data, batch, lr, seed }: ProgramValues): Overrides {
   const whole = { integer: true, min: 1 };
   const given = {
-    model, data, batch: numberOption('batch', batch, whole), lr: numberOption('lr', lr, { min: 0 }),
+    model,
+    data,
+    batch: numberOption('batch', batch, whole),
+    lr: numberOption('lr', lr, { min: 0 }),
     seed: numberOption('seed', seed, { integer: true, min: 0, max: 2 ** 32 - 1 }),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -64,10 +91,19 @@ function readText(path: string): string | undefined {
 }
 
 /** Reads and checks a file. Shows warnings; returns no program when there are errors, which are in `diagnostics`. */
-export function checkFile(file: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): Omit<Checked, 'sources'> {
+export function checkFile(
+  file: string,
+  values: ProgramValues,
+  terminal: Terminal,
+  needs: Needs = {},
+): Omit<Checked, 'sources'> {
   const text = readText(file);
   if (text === undefined) throw fault('file-not-found', `there is no file \`${file}\``);
-  const { sources, ...checked } = check(file, text, { readFile: readText, overrides: overridesOf(values), needs });
+  const { sources, ...checked } = check(file, text, {
+    readFile: readText,
+    overrides: overridesOf(values),
+    needs,
+  });
   for (const [path, source] of sources) terminal.sources.set(path, source);
   return checked;
 }
@@ -80,36 +116,59 @@ export interface PlanOnDisk {
 }
 
 /** Where results of runs with `target` go. */
-export const outFolder = (target: string, values: ProgramValues): string => values.out ?? join('runs', nameOf(target));
+export const outFolder = (target: string, values: ProgramValues): string =>
+  values.out ?? join('runs', nameOf(target));
 
 export const nameOf = (target: string): string => basename(resolve(target)).replace(/\.(mos|mosplan)$/, '');
 
 /** Compiles a file into `OUT/NAME.mosplan`, or reads the plan folder it is given. */
-export function planFor(target: string, values: ProgramValues, terminal: Terminal, needs: Needs = {}): PlanOnDisk {
+export function planFor(
+  target: string,
+  values: ProgramValues,
+  terminal: Terminal,
+  needs: Needs = {},
+): PlanOnDisk {
   const name = nameOf(target);
   const out = outFolder(target, values);
   if (isPlanFolder(target)) {
-    const given = (['model', 'data', 'batch', 'lr', 'seed'] as const).find(option => values[option] !== undefined);
-    if (given) throw fault('bad-argument', `\`--${given}\` changes the program, but \`${target}\` is compiled already`, { help: 'give the `.mos` file instead' });
+    const given = (['model', 'data', 'batch', 'lr', 'seed'] as const).find(
+      option => values[option] !== undefined,
+    );
+    if (given)
+      throw fault(
+        'bad-argument',
+        `\`--${given}\` changes the program, but \`${target}\` is compiled already`,
+        { help: 'give the `.mos` file instead' },
+      );
     return { plan: readPlan(target).plan, folder: target, out };
   }
-  if (existsSync(target) && statSync(target).isDirectory()) throw fault('file-not-found', `\`${target}\` is a folder without a plan.json`);
+  if (existsSync(target) && statSync(target).isDirectory())
+    throw fault('file-not-found', `\`${target}\` is a folder without a plan.json`);
   const checked = checkFile(target, values, terminal, needs);
   if (!checked.program) throw new Fault(checked.diagnostics);
-  if (checked.variants) throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
+  if (checked.variants)
+    throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
   const folder = join(out, `${name}.mosplan`);
   const plan = compileInto(folder, checked.program, checked.diagnostics, terminal, values);
   return { plan, folder, out };
 }
 
-export function compileInto(folder: string, program: Program, warnings: Diagnostic[], terminal: Terminal, { portable, memory }: ProgramValues = {}): Plan {
+export function compileInto(
+  folder: string,
+  program: Program,
+  warnings: Diagnostic[],
+  terminal: Terminal,
+  { portable, memory }: ProgramValues = {},
+): Plan {
   const shape = shapeOf(program);
   const { compiled, diagnostics } = compile(program, shape, {
-    pathOf: (path, base) => fromFolder(folder, path, base), ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
+    pathOf: (path, base) => fromFolder(folder, path, base),
+    ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
   });
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);
   terminal.diagnostics([...warnings, ...diagnostics]);
-  if (memory !== undefined) checkMemory(program, shape, compiled.plan.requires.bytes, bytesOption('memory', memory));
+  if (memory !== undefined)
+    checkMemory(program, shape, compiled.plan.requires.bytes, bytesOption('memory', memory));
   writePlan(folder, compiled.plan, compiled.files);
   return compiled.plan;
 }
@@ -125,7 +184,11 @@ export function shapeOf(program: Program) {
     checkpoint.close();
     return checkpoint.shape;
   }
-  throw fault('file-not-found', `there is no model folder \`${path}\``, origin.line > 0 ? { span: origin } : {});
+  throw fault(
+    'file-not-found',
+    `there is no model folder \`${path}\``,
+    origin.line > 0 ? { span: origin } : {},
+  );
 }
 
 /** Paths in a plan are relative to its folder, with forward slashes, so that it can be moved with what it names. */

@@ -1,12 +1,22 @@
 /** The summary of a plan as a person reads it. */
 import type { PlanSummary } from '../../compiler/summary.ts';
 
-export function summaryText({ adapters, trainable, memory, bytes, kernels, step, decode }: PlanSummary): string {
+export function summaryText({
+  adapters,
+  trainable,
+  memory,
+  bytes,
+  kernels,
+  step,
+  decode,
+}: PlanSummary): string {
   const lines = adapters.flatMap(({ name, experts, modules }) => [
     `adapter ${name}: ${experts.join(', ')}`,
     `  ${modules.length} modules: ${shorten(modules)}`,
   ]);
-  const roles = Object.entries(memory).sort(([, a], [, b]) => b - a).map(([role, size]) => `  ${role.padEnd(10)} ${sizeText(size).padStart(10)}`);
+  const roles = Object.entries(memory)
+    .sort(([, a], [, b]) => b - a)
+    .map(([role, size]) => `  ${role.padEnd(10)} ${sizeText(size).padStart(10)}`);
   return [
     ...lines,
     `trainable parameters: ${trainable.toLocaleString('en')}`,
@@ -40,7 +50,8 @@ function ranges(numbers: number[]): string {
 }
 
 export function sizeText(bytes: number): string {
-  const [scale, unit] = bytes >= 2 ** 30 ? [2 ** 30, 'GiB'] : bytes >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
+  const [scale, unit] =
+    bytes >= 2 ** 30 ? [2 ** 30, 'GiB'] : bytes >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
   return `${Number((bytes / scale).toPrecision(3))} ${unit}`;
 }
 

@@ -30,7 +30,11 @@ export interface TrainingData {
  * Samples of a data block. The split depends on `seed` and the usable samples only.
  * Faults: those of reading and tokenising, and `no-labels` if nothing is left to learn from.
  */
-export function loadTrainingData(block: Omit<DataBlock, 'origin'>, tokenizer: Tokenizer, seed: number): TrainingData {
+export function loadTrainingData(
+  block: Omit<DataBlock, 'origin'>,
+  tokenizer: Tokenizer,
+  seed: number,
+): TrainingData {
   const dataset = readDataset(
     block.paths.map(path => resolve(block.baseDir, path)),
     block.format,
@@ -68,7 +72,10 @@ export function loadTrainingData(block: Omit<DataBlock, 'origin'>, tokenizer: To
 }
 
 /** Prompts and references of an eval block, the first `limit` of them. Faults: those of reading and tokenising. */
-export function loadEvalItems(block: Pick<EvalBlock, 'paths' | 'baseDir' | 'format' | 'limit'>, tokenizer: Tokenizer): EvalItem[] {
+export function loadEvalItems(
+  block: Pick<EvalBlock, 'paths' | 'baseDir' | 'format' | 'limit'>,
+  tokenizer: Tokenizer,
+): EvalItem[] {
   const { records } = readDataset(
     block.paths.map(path => resolve(block.baseDir, path)),
     block.format,

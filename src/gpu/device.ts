@@ -123,9 +123,11 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     });
   }
 
-  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits }).catch((error: unknown) => {
-    throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
-  });
+  const device = await adapter
+    .requestDevice({ requiredFeatures: features, requiredLimits: limits })
+    .catch((error: unknown) => {
+      throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
+    });
   const opened = watch(device, adapter, info, software, options.onFault);
   await selfTest(opened);
   return opened;

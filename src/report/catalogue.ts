@@ -77,7 +77,8 @@ export const FAULTS = {
     help: 'use an undamaged checkpoint; training would only spread these values',
   },
   'weights-out-of-range': {
-    about: 'Weights do not fit the number type they are to be stored in: too large for it, or so small that they become zero.',
+    about:
+      'Weights do not fit the number type they are to be stored in: too large for it, or so small that they become zero.',
     help: 'write `dtype: bf16` or `dtype: f32` in the `model` block',
   },
   'bad-config': {
@@ -155,21 +156,63 @@ export const FAULTS = {
     help: 'update the graphics driver, or choose another GPU',
   },
   // plans
-  'plan-damaged': { about: 'A plan folder lacks a file, or a file in it was changed after it was compiled.', help: 'compile the `.mos` file again' },
-  'plan-invalid': { about: 'plan.json does not describe a plan that can be run.', help: 'compile the `.mos` file again' },
-  'plan-version': { about: 'The plan was written by another version of the format.', help: 'compile the `.mos` file again with this version' },
-  'kernel-rejected': { about: 'The GPU driver does not accept a kernel.', help: 'update the graphics driver, or choose another GPU; the note names the line it comes from' },
-  'batch-too-large': { about: 'A batch is beyond what one dispatch can cover.', help: 'use a smaller `batch` or `length`' },
+  'plan-damaged': {
+    about: 'A plan folder lacks a file, or a file in it was changed after it was compiled.',
+    help: 'compile the `.mos` file again',
+  },
+  'plan-invalid': {
+    about: 'plan.json does not describe a plan that can be run.',
+    help: 'compile the `.mos` file again',
+  },
+  'plan-version': {
+    about: 'The plan was written by another version of the format.',
+    help: 'compile the `.mos` file again with this version',
+  },
+  'kernel-rejected': {
+    about: 'The GPU driver does not accept a kernel.',
+    help: 'update the graphics driver, or choose another GPU; the note names the line it comes from',
+  },
+  'batch-too-large': {
+    about: 'A batch is beyond what one dispatch can cover.',
+    help: 'use a smaller `batch` or `length`',
+  },
   // training
-  'not-finite-loss': { about: 'The loss or the gradient stayed NaN or infinite for several steps in a row.', help: 'lower the learning rate, or check the data' },
-  'not-finite-parameters': { about: 'Trained numbers became NaN or infinite. The last checkpoint was saved before that.', help: 'lower the learning rate' },
-  'resume-mismatch': { about: 'The checkpoint to go on from belongs to another program, other data or another base model.', help: 'restore what changed, or give `--force` to go on all the same; the result is then marked as not exact' },
-  'checkpoint-damaged': { about: 'No checkpoint of a run is whole. Nothing was deleted.', help: 'restore the folder from a copy, or train from the start without `--resume`' },
-  'folder-in-use': { about: 'Another process is training into the same folder.', help: 'wait until it ends, or give another folder with `--out`' },
-  'no-training': { about: 'The program or plan says nothing to train on.', help: 'add a `data` block, or give `--data FILE`' },
-  'prompt-too-long': { about: 'A prompt and the tokens to be generated do not fit the context the plan was compiled for.', help: 'shorten the prompt, lower `max_tokens`, or raise `length` and compile again' },
-  'no-evaluation': { about: 'The program or plan has no `eval` block.', help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`' },
-  'adapter-mismatch': { about: 'An adapter file does not fit the plan.', help: 'use the adapter with the plan it was trained with' },
+  'not-finite-loss': {
+    about: 'The loss or the gradient stayed NaN or infinite for several steps in a row.',
+    help: 'lower the learning rate, or check the data',
+  },
+  'not-finite-parameters': {
+    about: 'Trained numbers became NaN or infinite. The last checkpoint was saved before that.',
+    help: 'lower the learning rate',
+  },
+  'resume-mismatch': {
+    about: 'The checkpoint to go on from belongs to another program, other data or another base model.',
+    help: 'restore what changed, or give `--force` to go on all the same; the result is then marked as not exact',
+  },
+  'checkpoint-damaged': {
+    about: 'No checkpoint of a run is whole. Nothing was deleted.',
+    help: 'restore the folder from a copy, or train from the start without `--resume`',
+  },
+  'folder-in-use': {
+    about: 'Another process is training into the same folder.',
+    help: 'wait until it ends, or give another folder with `--out`',
+  },
+  'no-training': {
+    about: 'The program or plan says nothing to train on.',
+    help: 'add a `data` block, or give `--data FILE`',
+  },
+  'prompt-too-long': {
+    about: 'A prompt and the tokens to be generated do not fit the context the plan was compiled for.',
+    help: 'shorten the prompt, lower `max_tokens`, or raise `length` and compile again',
+  },
+  'no-evaluation': {
+    about: 'The program or plan has no `eval` block.',
+    help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`',
+  },
+  'adapter-mismatch': {
+    about: 'An adapter file does not fit the plan.',
+    help: 'use the adapter with the plan it was trained with',
+  },
   // worker process
   'worker-hung': {
     about: 'The process that does the GPU work gave no sign of life for too long and was stopped.',

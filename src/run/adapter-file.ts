@@ -72,7 +72,10 @@ export function loadAdapter(folder: string, plan: Plan): Float32Array {
         throw fault('adapter-mismatch', `\`${folder}\` has no tensor \`${p.name}\``);
       const { shape } = file.tensor(p.name);
       if (shape.join() !== shapeOf(p).join())
-        throw fault('adapter-mismatch', `\`${p.name}\` is ${shape.join('×')} where the plan expects ${shapeOf(p).join('×')}`);
+        throw fault(
+          'adapter-mismatch',
+          `\`${p.name}\` is ${shape.join('×')} where the plan expects ${shapeOf(p).join('×')}`,
+        );
       insert(flat, p, file.readF32(p.name));
     }
     const unknown = [...file.tensors.keys()].find(name => !plan.parameters.some(p => p.name === name));

@@ -27,17 +27,32 @@ export interface EvaluateOptions {
   stop?: AbortSignal;
 }
 
-export async function evaluate(executor: Executor, tokenizer: Tokenizer, items: readonly EvalItem[], options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate(
+  executor: Executor,
+  tokenizer: Tokenizer,
+  items: readonly EvalItem[],
+  options: EvaluateOptions,
+): Promise<Evaluation> {
   const { name, maxTokens, onProgress, stop } = options;
   const batch = Math.min(options.batch, generationRows(executor));
   await refresh(executor);
   const answers: Answer[] = [];
   for (let at = 0; at < items.length && !stop?.aborted; at += batch) {
     const part = items.slice(at, at + batch);
-    const tokens = await generate(executor, part.map(i => i.prompt), { maxTokens, eos: tokenizer.eos, ...(stop ? { stop } : {}) });
+    const tokens = await generate(
+      executor,
+      part.map(i => i.prompt),
+      { maxTokens, eos: tokenizer.eos, ...(stop ? { stop } : {}) },
+    );
     part.forEach(({ line, promptText, answer }, i) => {
       const generated = tokenizer.decode(tokens[i]);
-      answers.push({ line, prompt: promptText, reference: answer, generated, correct: isExact(generated, answer) });
+      answers.push({
+        line,
+        prompt: promptText,
+        reference: answer,
+        generated,
+        correct: isExact(generated, answer),
+      });
     });
     onProgress?.(answers.length, items.length, answers.filter(a => a.correct).length);
   }

@@ -48,14 +48,24 @@ export async function refresh(executor: Executor): Promise<void> {
 }
 
 /** Continues each prompt. Faults: `prompt-too-long` when prompt and answer exceed the plan's context. */
-export async function generate(executor: Executor, prompts: readonly ArrayLike<number>[], options: GenerateOptions): Promise<number[][]> {
+export async function generate(
+  executor: Executor,
+  prompts: readonly ArrayLike<number>[],
+  options: GenerateOptions,
+): Promise<number[][]> {
   const { context } = executor.plan;
   const { maxTokens, eos } = options;
-  if (prompts.length > generationRows(executor)) throw new Error(`bug: ${prompts.length} prompts at a time, beyond the plan's ${generationRows(executor)}`);
+  if (prompts.length > generationRows(executor))
+    throw new Error(
+      `bug: ${prompts.length} prompts at a time, beyond the plan's ${generationRows(executor)}`,
+    );
   if (prompts.length === 0 || maxTokens < 1) return prompts.map(() => []);
   const longest = Math.max(...prompts.map(p => p.length));
   if (longest + maxTokens > context) {
-    throw fault('prompt-too-long', `a prompt of ${longest} tokens and ${maxTokens} new ones exceed the context of ${context} tokens`);
+    throw fault(
+      'prompt-too-long',
+      `a prompt of ${longest} tokens and ${maxTokens} new ones exceed the context of ${context} tokens`,
+    );
   }
   const rows: Row[] = prompts.map((p, index) => ({ index, length: p.length, out: [] }));
   let next = await prefill(executor, prompts, options);
@@ -82,7 +92,11 @@ interface Step {
   last: number[];
 }
 
-function prefill(executor: Executor, prompts: readonly ArrayLike<number>[], options: GenerateOptions): Promise<number[]> {
+function prefill(
+  executor: Executor,
+  prompts: readonly ArrayLike<number>[],
+  options: GenerateOptions,
+): Promise<number[]> {
   const step: Step = { ids: [], position: [], row: [], last: [] };
   prompts.forEach((prompt, row) => {
     for (let i = 0; i < prompt.length; i++) {
@@ -92,17 +106,34 @@ function prefill(executor: Executor, prompts: readonly ArrayLike<number>[], opti
     }
     step.last.push(step.ids.length - 1);
   });
-  return run(executor, 'prefill', step, options, prompts.map((_, i) => i), 0);
+  return run(
+    executor,
+    'prefill',
+    step,
+    options,
+    prompts.map((_, i) => i),
+    0,
+  );
 }
 
 function decode(executor: Executor, active: Row[], options: GenerateOptions): Promise<number[]> {
   const step: Step = {
-    ids: active.map(r => r.out.at(-1)!), position: active.map(r => r.length), row: active.map(r => r.index), last: active.map((_, i) => i),
+    ids: active.map(r => r.out.at(-1)!),
+    position: active.map(r => r.length),
+    row: active.map(r => r.index),
+    last: active.map((_, i) => i),
   };
   return run(executor, 'decode', step, options, step.row, active[0].out.length);
 }
 
-async function run(executor: Executor, program: 'prefill' | 'decode', step: Step, options: GenerateOptions, rows: number[], count: number): Promise<number[]> {
+async function run(
+  executor: Executor,
+  program: 'prefill' | 'decode',
+  step: Step,
+  options: GenerateOptions,
+  rows: number[],
+  count: number,
+): Promise<number[]> {
   const { context } = executor.plan;
   const { ids, position, row, last } = step;
   const slot = position.map((p, i) => row[i] * context + p);
@@ -118,12 +149,20 @@ async function run(executor: Executor, program: 'prefill' | 'decode', step: Step
   const { vocabulary } = executor.plan.model!;
   const ld = executor.plan.generation!.columns;
   const logits = await executor.read('logits', last.length * ld);
-  return last.map((_, i) => sample(logits.subarray(i * ld, i * ld + vocabulary), sampling, uniformStream(sampling.seed, `row ${rows[i]}`)(count)));
+  return last.map((_, i) =>
+    sample(
+      logits.subarray(i * ld, i * ld + vocabulary),
+      sampling,
+      uniformStream(sampling.seed, `row ${rows[i]}`)(count),
+    ),
+  );
 }
 
 /** One token from logits; `u` uniform in (0, 1). Order: temperature, top-k, top-p, as transformers' warpers. */
 export function sample(logits: ArrayLike<number>, { temperature, topK, topP }: Sampling, u: number): number {
-  const order = Array.from({ length: logits.length }, (_, i) => i).sort((a, b) => logits[b] - logits[a] || a - b);
+  const order = Array.from({ length: logits.length }, (_, i) => i).sort(
+    (a, b) => logits[b] - logits[a] || a - b,
+  );
   const kept = order.slice(0, topK > 0 ? topK : order.length);
   const weights = kept.map(i => Math.exp((logits[i] - logits[kept[0]]) / temperature));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -34,20 +34,33 @@ function initialValues({ name, init, rows, columns }: PlanParameter, seed: numbe
 }
 
 /** Writes a tensor, row-major and without padding, into the flat buffer. */
-export function insert(flat: Float32Array, { name, offset, rows, columns, ld }: PlanParameter, values: ArrayLike<number>): void {
-  if (values.length !== rows * columns) throw fault('adapter-mismatch', `\`${name}\` has ${values.length} numbers where the plan expects ${rows}×${columns}`);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) flat[offset + r * ld + c] = values[r * columns + c];
+export function insert(
+  flat: Float32Array,
+  { name, offset, rows, columns, ld }: PlanParameter,
+  values: ArrayLike<number>,
+): void {
+  if (values.length !== rows * columns)
+    throw fault(
+      'adapter-mismatch',
+      `\`${name}\` has ${values.length} numbers where the plan expects ${rows}×${columns}`,
+    );
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++) flat[offset + r * ld + c] = values[r * columns + c];
 }
 
 /** The inverse of `insert`. */
 export function extract(flat: Float32Array, { offset, rows, columns, ld }: PlanParameter): Float32Array {
   const values = new Float32Array(rows * columns);
-  for (let r = 0; r < rows; r++) values.set(flat.subarray(offset + r * ld, offset + r * ld + columns), r * columns);
+  for (let r = 0; r < rows; r++)
+    values.set(flat.subarray(offset + r * ld, offset + r * ld + columns), r * columns);
   return values;
 }
 
 /** Name of the first tensor with a number that is not finite, in the parameters or in the moments of the optimiser. */
-export function firstNotFinite(plan: Plan, tensors: Record<'params' | 'moment1' | 'moment2', Float32Array>): string | undefined {
+export function firstNotFinite(
+  plan: Plan,
+  tensors: Record<'params' | 'moment1' | 'moment2', Float32Array>,
+): string | undefined {
   for (const [part, flat] of Object.entries(tensors)) {
     if (flat.every(Number.isFinite)) continue;
     const found = plan.parameters.find(p => !extract(flat, p).every(Number.isFinite));
@@ -63,5 +76,7 @@ export function shapeOf({ rows, columns, kind }: PlanParameter): number[] {
 
 /** Numbers that training changes. */
 export function trainableCount(plan: Plan): number {
-  return plan.parameters.filter(p => plan.groups[p.group].kind !== 'frozen').reduce((sum, p) => sum + p.rows * p.columns, 0);
+  return plan.parameters
+    .filter(p => plan.groups[p.group].kind !== 'frozen')
+    .reduce((sum, p) => sum + p.rows * p.columns, 0);
 }

@@ -31,16 +31,21 @@ export function readPlan(folder: string): Extract<DecodeResult, { plan: Plan }> 
 /** Writes a plan folder aside and renames it into place; an existing folder is replaced only if it is a plan. */
 export function writePlan(folder: string, plan: Plan, kernels: ReadonlyMap<string, string>): void {
   const present = statSync(folder, { throwIfNoEntry: false });
-  if (present && !isPlanFolder(folder)) throw fault('unsafe-path', `\`${folder}\` exists and is not a plan; it is left alone`);
+  if (present && !isPlanFolder(folder))
+    throw fault('unsafe-path', `\`${folder}\` exists and is not a plan; it is left alone`);
   const aside = `${resolve(folder)}.tmp-${process.pid}`;
   try {
     mkdirSync(join(aside, 'kernels'), { recursive: true });
-    for (const [path, text] of encodePlan(plan, kernels)) writeFileSync(join(aside, path), text, { flag: 'wx' });
+    for (const [path, text] of encodePlan(plan, kernels))
+      writeFileSync(join(aside, path), text, { flag: 'wx' });
     if (present) rmSync(folder, { recursive: true });
     mkdirSync(dirname(resolve(folder)), { recursive: true });
     renameSync(aside, folder);
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
-    throw fault('unwritable-file', `\`${folder}\` cannot be written: ${error instanceof Error ? error.message : error}`);
+    throw fault(
+      'unwritable-file',
+      `\`${folder}\` cannot be written: ${error instanceof Error ? error.message : error}`,
+    );
   }
 }

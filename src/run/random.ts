@@ -17,5 +17,6 @@ export function uniformStream(seed: number, name: string): (index: number) => nu
 /** A stream of N(0, 1) numbers, by index (Box and Muller, 1958). */
 export function normalStream(seed: number, name: string): (index: number) => number {
   const uniform = uniformStream(seed, name);
-  return index => Math.sqrt(-2 * Math.log(uniform(2 * index))) * Math.cos(2 * Math.PI * uniform(2 * index + 1));
+  return index =>
+    Math.sqrt(-2 * Math.log(uniform(2 * index))) * Math.cos(2 * Math.PI * uniform(2 * index + 1));
 }

@@ -8,7 +8,10 @@ const KIND: Record<Group['kind'], number> = { frozen: 0, adamw: 1, sgd: 2 };
 const UNBOUNDED = 3e38;
 
 /** Factor on every learning rate at `step` (from 0): linear warm-up to 1, then the schedule down to `floor`. */
-export function scheduleFactor({ steps, schedule }: Pick<Training, 'steps' | 'schedule'>, step: number): number {
+export function scheduleFactor(
+  { steps, schedule }: Pick<Training, 'steps' | 'schedule'>,
+  step: number,
+): number {
   const warmup = Math.round(schedule.warmup * steps);
   if (step < warmup) return (step + 1) / warmup;
   if (schedule.kind === 'constant') return 1;
@@ -23,7 +26,18 @@ export function groupTable(groups: Plan['groups'], factor: number, updates: numb
   groups.forEach((g, i) => {
     const t = updates + 1;
     table.set(
-      [g.lr * factor, g.weightDecay, g.beta1, g.beta2, g.eps, 1 / (1 - g.beta1 ** t), 1 / (1 - g.beta2 ** t), g.min ?? -UNBOUNDED, g.max ?? UNBOUNDED, KIND[g.kind]],
+      [
+        g.lr * factor,
+        g.weightDecay,
+        g.beta1,
+        g.beta2,
+        g.eps,
+        1 / (1 - g.beta1 ** t),
+        1 / (1 - g.beta2 ** t),
+        g.min ?? -UNBOUNDED,
+        g.max ?? UNBOUNDED,
+        KIND[g.kind],
+      ],
       i * GROUP_FLOATS,
     );
   });

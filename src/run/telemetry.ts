@@ -35,7 +35,9 @@ export function balanceLoss(plan: Plan, stats: Float32Array): number {
 
 /** Float ranges of the parameter buffer that hold the spaces' stored parameters, in the order `telemetryOf` expects. */
 export function curvatureRanges(plan: Plan): { offset: number; count: number }[] {
-  return plan.sites.flatMap(s => s.experts.flatMap(e => e.parameters.map(({ offset }) => ({ offset, count: 1 }))));
+  return plan.sites.flatMap(s =>
+    s.experts.flatMap(e => e.parameters.map(({ offset }) => ({ offset, count: 1 }))),
+  );
 }
 
 export function telemetryOf(plan: Plan, stats: Float32Array, stored: Float32Array): SiteTelemetry[] {
@@ -43,11 +45,19 @@ export function telemetryOf(plan: Plan, stats: Float32Array, stored: Float32Arra
   return plan.sites.map(({ module, adapter, experts }, i) => {
     const count = experts.length;
     const block = stats.subarray(i * STATS_FLOATS, (i + 1) * STATS_FLOATS);
-    const parameters = experts.map(e => Object.fromEntries(e.parameters.map(p => [p.name, written(p.stored, stored[next++])])));
+    const parameters = experts.map(e =>
+      Object.fromEntries(e.parameters.map(p => [p.name, written(p.stored, stored[next++])])),
+    );
     const curvature = experts.map((e, at) => (e.sign ?? 0) * (Object.values(parameters[at])[0] ?? 0));
     return {
-      module, adapter, share: [...block.subarray(0, count)], gate: [...block.subarray(2 * count, 3 * count)],
-      entropy: block[3 * count], curvature, parameters, guarded: block[3 * count + 2],
+      module,
+      adapter,
+      share: [...block.subarray(0, count)],
+      gate: [...block.subarray(2 * count, 3 * count)],
+      entropy: block[3 * count],
+      curvature,
+      parameters,
+      guarded: block[3 * count + 2],
     };
   });
 }

@@ -9,12 +9,28 @@ import { Executor } from '../run/executor.ts';
 import { extract, insert, parameterFloats } from '../run/parameters.ts';
 import { EVALUATION, switchAdapters } from '../run/session.ts';
 import { balanceLoss, STATS_FLOATS } from '../run/telemetry.ts';
-import { adapterBlock, bareProgram, expertOf, expertSchema, gateSchema, routerOf, routerSchema } from './program.ts';
+import {
+  adapterBlock,
+  bareProgram,
+  expertOf,
+  expertSchema,
+  gateSchema,
+  routerOf,
+  routerSchema,
+} from './program.ts';
 import { Comparison, type Row, TOLERANCE } from './report.ts';
 
 const caseSchema = z.object({
-  name: z.string().regex(/^[\w.-]+$/), d_in: z.int(), d_out: z.int(), rank: z.int(), tokens: z.int(), alpha: z.number(),
-  aux_coefficient: z.number(), router: routerSchema, gate: gateSchema, experts: z.array(expertSchema).min(1),
+  name: z.string().regex(/^[\w.-]+$/),
+  d_in: z.int(),
+  d_out: z.int(),
+  rank: z.int(),
+  tokens: z.int(),
+  alpha: z.number(),
+  aux_coefficient: z.number(),
+  router: routerSchema,
+  gate: gateSchema,
+  experts: z.array(expertSchema).min(1),
 });
 type Case = z.infer<typeof caseSchema>;
 
@@ -35,12 +51,17 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
   const { rank, alpha, tokens } = one;
   const module = { path: 'layer', in: one.d_in, out: one.d_out, bias: false };
   const block = adapterBlock({
-    target: module.path, rank, alpha, experts: one.experts.map(e => expertOf(e, rank)),
+    target: module.path,
+    rank,
+    alpha,
+    experts: one.experts.map(e => expertOf(e, rank)),
     router: routerOf(one.router, one.gate, one.aux_coefficient, one.experts.length),
   });
   const { plan, files } = compileAdapter(block, module, tokens, bareProgram('', [], {}, tokens).train);
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, () => Promise.reject(new Error('bug: an adapter alone has no base')));
+  const executor = await Executor.open(plan, files, opened, () =>
+    Promise.reject(new Error('bug: an adapter alone has no base')),
+  );
   const comparison = new Comparison(one.name);
   try {
     const flat = new Float32Array(parameterFloats(plan));
@@ -53,18 +74,36 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
     executor.write('x', pad(file.readF64('x'), one.d_in, ldX));
     executor.write('dy', pad(file.readF64('dy'), one.d_out, ldY));
     executor.clear('grads', 'row');
-    await executor.run(['refresh', 'adapter.forward', 'adapter.backward'], { tokens, targets: 0, rows: 1 }, EVALUATION);
+    await executor.run(
+      ['refresh', 'adapter.forward', 'adapter.backward'],
+      { tokens, targets: 0, rows: 1 },
+      EVALUATION,
+    );
     const [y, dx, gradients, stats] = await Promise.all([
-      executor.read('y', tokens * ldY), executor.read('dx', tokens * ldX), executor.read('grads', flat.length), executor.read('stats', STATS_FLOATS),
+      executor.read('y', tokens * ldY),
+      executor.read('dx', tokens * ldX),
+      executor.read('grads', flat.length),
+      executor.read('stats', STATS_FLOATS),
     ]);
     comparison.check('y', crop(y, one.d_out, ldY), file.readF64('y'), TOLERANCE.value);
     await compareRouting(comparison, one, executor, file);
     // the balance loss without its coefficient; a single expert or a soft router has no coefficient to divide by
-    if (plan.sites[0].aux > 0) comparison.check('aux', [balanceLoss(plan, stats) / plan.sites[0].aux], file.readF64('aux'), TOLERANCE.value);
+    if (plan.sites[0].aux > 0)
+      comparison.check(
+        'aux',
+        [balanceLoss(plan, stats) / plan.sites[0].aux],
+        file.readF64('aux'),
+        TOLERANCE.value,
+      );
     comparison.check('grad.x', crop(dx, one.d_in, ldX), file.readF64('grad.x'), TOLERANCE.gradient);
     for (const p of plan.parameters) {
       const name = `grad.${nameOf(p.name)}`;
-      comparison.check(name, extract(gradients, p), file.readF64(name), p.kind === 'curvature' ? TOLERANCE.curvature : TOLERANCE.gradient);
+      comparison.check(
+        name,
+        extract(gradients, p),
+        file.readF64(name),
+        p.kind === 'curvature' ? TOLERANCE.curvature : TOLERANCE.gradient,
+      );
     }
   } finally {
     executor.close();
@@ -74,16 +113,26 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
 }
 
 /** Routing records: P, gates, guards per expert, slot scale, log-sum-exp (kernels/README.md). */
-async function compareRouting(comparison: Comparison, one: Case, executor: Executor, file: SafetensorsFile): Promise<void> {
+async function compareRouting(
+  comparison: Comparison,
+  one: Case,
+  executor: Executor,
+  file: SafetensorsFile,
+): Promise<void> {
   const count = one.experts.length;
   const ld = Math.ceil((3 * count + 2) / 4) * 4;
   const records = await executor.read('routing', one.tokens * ld);
-  const columns = (first: number) => Float64Array.from({ length: one.tokens * count }, (_, i) => records[Math.floor(i / count) * ld + first + (i % count)]);
+  const columns = (first: number) =>
+    Float64Array.from(
+      { length: one.tokens * count },
+      (_, i) => records[Math.floor(i / count) * ld + first + (i % count)],
+    );
   comparison.check('probs', columns(0), file.readF64('probs'), TOLERANCE.value);
   comparison.check('gates', columns(count), file.readF64('gates'), TOLERANCE.value);
 }
 
-const bytesOf = (plan: Executor['plan'], name: string): number => plan.buffers.find(b => b.name === name)!.bytes;
+const bytesOf = (plan: Executor['plan'], name: string): number =>
+  plan.buffers.find(b => b.name === name)!.bytes;
 
 function pad(values: ArrayLike<number>, width: number, ld: number): Float32Array {
   const rows = values.length / width;

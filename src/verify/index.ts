@@ -8,14 +8,19 @@ import type { Row } from './report.ts';
 import { verifyTrajectory } from './trajectory.ts';
 
 /** `models`: folder of base models that trajectories name. */
-export async function verify(folder: string, models: string, onPhase: (phase: string) => void = () => {}): Promise<Row[]> {
+export async function verify(
+  folder: string,
+  models: string,
+  onPhase: (phase: string) => void = () => {},
+): Promise<Row[]> {
   const kinds: [string, string, (path: string) => Promise<Row[]>][] = [
     ['adapters', join('adapters', 'index.json'), verifyAdapters],
     ['models', 'models', verifyModels],
     ['train', join('train', 'index.json'), path => verifyTrajectory(path, models)],
   ];
   const present = kinds.filter(([, marker]) => existsSync(join(folder, marker)));
-  if (present.length === 0) throw fault('file-not-found', `${folder} holds none of adapters/index.json, models/, train/index.json`);
+  if (present.length === 0)
+    throw fault('file-not-found', `${folder} holds none of adapters/index.json, models/, train/index.json`);
   const rows: Row[] = [];
   for (const [name, , run] of present) {
     onPhase(`verifying ${name}`);

@@ -27,10 +27,14 @@ async function verifyModel(name: string, folder: string): Promise<Row[]> {
   try {
     const [batch, length] = golden.tensor('input_ids').shape;
     const ids = golden.readInts('input_ids');
-    const { compiled } = compile(bareProgram(folder, [], { batch }, length), checkpoint.shape, { logits: true });
+    const { compiled } = compile(bareProgram(folder, [], { batch }, length), checkpoint.shape, {
+      logits: true,
+    });
     const { plan, files } = compiled!;
     const opened = await openDevice({ limits: plan.requires.limits });
-    const executor = await Executor.open(plan, files, opened, async (name, range) => checkpoint.readF32(name, range));
+    const executor = await Executor.open(plan, files, opened, async (name, range) =>
+      checkpoint.readF32(name, range),
+    );
     try {
       const samples = Array.from({ length: batch }, (_, r) => {
         const row = Int32Array.from(ids.slice(r * length, (r + 1) * length));
@@ -47,7 +51,10 @@ async function verifyModel(name: string, folder: string): Promise<Row[]> {
       const { vocabulary } = checkpoint.shape;
       const ld = plan.generation!.columns;
       const logits = await executor.read('logits', batch * length * ld);
-      const cropped = Float32Array.from({ length: batch * length * vocabulary }, (_, i) => logits[Math.floor(i / vocabulary) * ld + (i % vocabulary)]);
+      const cropped = Float32Array.from(
+        { length: batch * length * vocabulary },
+        (_, i) => logits[Math.floor(i / vocabulary) * ld + (i % vocabulary)],
+      );
       const comparison = new Comparison(name);
       comparison.check('logits', cropped, golden.readF64('logits'), TOLERANCE.value);
       comparison.check('loss', [loss], golden.readF64('loss'), TOLERANCE.trajectory);

@@ -9,7 +9,14 @@ export interface Row {
 }
 
 /** Tolerances of float32 against float64, by kind of tensor. */
-export const TOLERANCE = { value: 1e-5, gradient: 1e-4, curvature: 1e-3, trajectory: 1e-4, final: 1e-2, zero: 1e-6 } as const;
+export const TOLERANCE = {
+  value: 1e-5,
+  gradient: 1e-4,
+  curvature: 1e-3,
+  trajectory: 1e-4,
+  final: 1e-2,
+  zero: 1e-6,
+} as const;
 
 export class Comparison {
   readonly rows: Row[] = [];
@@ -23,14 +30,30 @@ export class Comparison {
   check(tensor: string, out: ArrayLike<number>, ref: ArrayLike<number>, tolerance: number): void {
     const { difference, norm } = distance(out, ref);
     const zero = norm === 0;
-    this.rows.push({ case: this.name, tensor, error: zero ? difference : difference / norm, tolerance: zero ? TOLERANCE.zero : tolerance });
+    this.rows.push({
+      case: this.name,
+      tensor,
+      error: zero ? difference : difference / norm,
+      tolerance: zero ? TOLERANCE.zero : tolerance,
+    });
   }
 
   /** ‖out − ref‖ / ‖ref − start‖: how far a trained tensor is from where it should have gone. */
-  checkMoved(tensor: string, out: ArrayLike<number>, ref: ArrayLike<number>, start: ArrayLike<number>, tolerance: number): void {
+  checkMoved(
+    tensor: string,
+    out: ArrayLike<number>,
+    ref: ArrayLike<number>,
+    start: ArrayLike<number>,
+    tolerance: number,
+  ): void {
     const moved = distance(start, ref).difference;
     const { difference } = distance(out, ref);
-    this.rows.push({ case: this.name, tensor, error: moved === 0 ? difference : difference / moved, tolerance });
+    this.rows.push({
+      case: this.name,
+      tensor,
+      error: moved === 0 ? difference : difference / moved,
+      tolerance,
+    });
   }
 }
 
@@ -52,9 +75,18 @@ export function table(rows: Row[]): string {
   const width = (pick: (r: Row) => string) => Math.max(...rows.map(r => pick(r).length), 6);
   const caseWidth = width(r => r.case);
   const tensorWidth = width(r => r.tensor);
-  const line = (a: string, b: string, c: string, d: string, e: string) => `${a.padEnd(caseWidth)}  ${b.padEnd(tensorWidth)}  ${c.padStart(9)}  ${d.padStart(9)}  ${e}`;
+  const line = (a: string, b: string, c: string, d: string, e: string) =>
+    `${a.padEnd(caseWidth)}  ${b.padEnd(tensorWidth)}  ${c.padStart(9)}  ${d.padStart(9)}  ${e}`;
   return [
     line('case', 'tensor', 'error', 'allowed', ''),
-    ...rows.map(r => line(r.case, r.tensor, r.error.toExponential(2), r.tolerance.toExponential(0), passes(r) ? 'ok' : 'FAILED')),
+    ...rows.map(r =>
+      line(
+        r.case,
+        r.tensor,
+        r.error.toExponential(2),
+        r.tolerance.toExponential(0),
+        passes(r) ? 'ok' : 'FAILED',
+      ),
+    ),
   ].join('\n');
 }

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { compile } from '../../compiler/index.ts';
-import { pack } from '../data/batches.ts';
-import type { Program } from '../../dsl/program.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
+import type { Program } from '../../dsl/program.ts';
+import { pack } from '../data/batches.ts';
 import { openDevice } from '../gpu/device.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { readJson } from '../model/files.ts';
@@ -12,16 +12,39 @@ import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
 import { Executor } from '../run/executor.ts';
 import { extract, insert, parameterFloats } from '../run/parameters.ts';
 import { Session } from '../run/session.ts';
-import { adapterBlock, bareProgram, expertOf, expertSchema, gateSchema, routerOf, routerSchema } from './program.ts';
+import {
+  adapterBlock,
+  bareProgram,
+  expertOf,
+  expertSchema,
+  gateSchema,
+  routerOf,
+  routerSchema,
+} from './program.ts';
 import { Comparison, type Row, TOLERANCE } from './report.ts';
 
 const indexSchema = z.object({
-  base: z.string(), rank: z.int(), alpha: z.number(), steps: z.int(), batch: z.int(),
-  optimizer: z.object({ kind: z.literal('adamw'), lr: z.number(), weight_decay: z.number(), betas: z.tuple([z.number(), z.number()]), eps: z.number() }),
-  curvature_lr: z.number(), clip_global_norm: z.number(),
+  base: z.string(),
+  rank: z.int(),
+  alpha: z.number(),
+  steps: z.int(),
+  batch: z.int(),
+  optimizer: z.object({
+    kind: z.literal('adamw'),
+    lr: z.number(),
+    weight_decay: z.number(),
+    betas: z.tuple([z.number(), z.number()]),
+    eps: z.number(),
+  }),
+  curvature_lr: z.number(),
+  clip_global_norm: z.number(),
   adapters: z.array(
     z.object({
-      module: z.string(), layers: z.tuple([z.int(), z.int()]), router: routerSchema, gate: gateSchema, aux: z.number(),
+      module: z.string(),
+      layers: z.tuple([z.int(), z.int()]),
+      router: routerSchema,
+      gate: gateSchema,
+      aux: z.number(),
       experts: z.array(expertSchema),
     }),
   ),
@@ -53,32 +76,70 @@ export function openTrajectory(folder: string, models: string) {
     for (const p of plan.parameters) insert(flat, p, file.readF64(`initial.${p.name}`));
     return flat;
   };
-  return { steps: index.steps, program: programOf(index, file, checkpoint), checkpoint, batch: (step: number) => pack(rowsOf(file, step)), start, close };
+  return {
+    steps: index.steps,
+    program: programOf(index, file, checkpoint),
+    checkpoint,
+    batch: (step: number) => pack(rowsOf(file, step)),
+    start,
+    close,
+  };
 }
 
-function programOf(index: z.infer<typeof indexSchema>, file: SafetensorsFile, checkpoint: Checkpoint): Program {
+function programOf(
+  index: z.infer<typeof indexSchema>,
+  file: SafetensorsFile,
+  checkpoint: Checkpoint,
+): Program {
   const { rank, alpha, optimizer } = index;
   const adapters = index.adapters.map(a =>
     adapterBlock({
-      target: a.module, layers: a.layers, rank, alpha,
-      experts: a.experts.map(e => expertOf(e, rank)), router: routerOf(a.router, a.gate, a.aux, a.experts.length),
+      target: a.module,
+      layers: a.layers,
+      rank,
+      alpha,
+      experts: a.experts.map(e => expertOf(e, rank)),
+      router: routerOf(a.router, a.gate, a.aux, a.experts.length),
     }),
   );
-  const longest = Math.max(...Array.from({ length: index.steps }, (_, i) => file.tensor(`batch.${i}.input_ids`).shape[1]));
-  return bareProgram(checkpoint.folder, adapters, {
-    steps: index.steps, batch: index.batch, lr: optimizer.lr, clip: index.clip_global_norm,
-    optimizer: { kind: 'adamw', beta1: optimizer.betas[0], beta2: optimizer.betas[1], eps: optimizer.eps, weightDecay: optimizer.weight_decay },
-    curvature: { kind: 'adam', lr: index.curvature_lr },
-  }, longest);
+  const longest = Math.max(
+    ...Array.from({ length: index.steps }, (_, i) => file.tensor(`batch.${i}.input_ids`).shape[1]),
+  );
+  return bareProgram(
+    checkpoint.folder,
+    adapters,
+    {
+      steps: index.steps,
+      batch: index.batch,
+      lr: optimizer.lr,
+      clip: index.clip_global_norm,
+      optimizer: {
+        kind: 'adamw',
+        beta1: optimizer.betas[0],
+        beta2: optimizer.betas[1],
+        eps: optimizer.eps,
+        weightDecay: optimizer.weight_decay,
+      },
+      curvature: { kind: 'adam', lr: index.curvature_lr },
+    },
+    longest,
+  );
 }
 
-async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, checkpoint: Checkpoint): Promise<Row[]> {
+async function run(
+  index: z.infer<typeof indexSchema>,
+  file: SafetensorsFile,
+  checkpoint: Checkpoint,
+): Promise<Row[]> {
   const program = programOf(index, file, checkpoint);
   const { compiled, diagnostics } = compile(program, checkpoint.shape);
-  if (!compiled) throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
+  if (!compiled)
+    throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
   const { plan, files } = compiled;
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async (name, range) => checkpoint.readF32(name, range));
+  const executor = await Executor.open(plan, files, opened, async (name, range) =>
+    checkpoint.readF32(name, range),
+  );
   const comparison = new Comparison('train');
   try {
     const session = new Session(executor);
@@ -98,13 +159,24 @@ async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, ch
       for (const p of plan.parameters) {
         const tolerance = p.kind === 'curvature' ? TOLERANCE.curvature : TOLERANCE.gradient;
         const name = `gradient.${p.name}`;
-        comparison.check(clipped ? `clipped ${name}` : name, extract(gradients, p), file.readF64(name), tolerance);
+        comparison.check(
+          clipped ? `clipped ${name}` : name,
+          extract(gradients, p),
+          file.readF64(name),
+          tolerance,
+        );
       }
     }
     perStep(comparison, file, seen);
     const final = await session.parameters();
     for (const p of plan.parameters) {
-      comparison.checkMoved(`final.${p.name}`, extract(final, p), file.readF64(`final.${p.name}`), file.readF64(`initial.${p.name}`), TOLERANCE.final);
+      comparison.checkMoved(
+        `final.${p.name}`,
+        extract(final, p),
+        file.readF64(`final.${p.name}`),
+        file.readF64(`initial.${p.name}`),
+        TOLERANCE.final,
+      );
     }
   } finally {
     executor.close();
@@ -118,7 +190,9 @@ async function run(index: z.infer<typeof indexSchema>, file: SafetensorsFile, ch
  * the norm it reports is larger. Comparing directions alone would hide a wrong scale, so the scale is decided here.
  */
 function storedClipped(plan: Plan, file: SafetensorsFile, threshold: number): boolean {
-  const squares = plan.parameters.map(p => file.readF64(`gradient.${p.name}`).reduce((sum, g) => sum + g * g, 0));
+  const squares = plan.parameters.map(p =>
+    file.readF64(`gradient.${p.name}`).reduce((sum, g) => sum + g * g, 0),
+  );
   const norm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
   const [reported] = file.readF64('grad_norm');
   return reported > threshold && Math.abs(norm - threshold) < 1e-4 * threshold;
@@ -131,13 +205,22 @@ function rowsOf(file: SafetensorsFile, step: number): { ids: Int32Array; labels:
   return Array.from({ length: rows }, (_, r) => {
     const at = r * length;
     const count = valid.slice(at, at + length).reduce((a, b) => a + b, 0);
-    return { ids: Int32Array.from(ids.slice(at, at + count)), labels: Int32Array.from(labels.slice(at, at + count)) };
+    return {
+      ids: Int32Array.from(ids.slice(at, at + count)),
+      labels: Int32Array.from(labels.slice(at, at + count)),
+    };
   });
 }
 
-function perStep(comparison: Comparison, file: SafetensorsFile, seen: Record<'loss' | 'aux' | 'grad_norm', number[]>): void {
+function perStep(
+  comparison: Comparison,
+  file: SafetensorsFile,
+  seen: Record<'loss' | 'aux' | 'grad_norm', number[]>,
+): void {
   for (const name of ['loss', 'aux', 'grad_norm'] as const) {
     const reference = file.readF64(name);
-    seen[name].forEach((value, step) => comparison.check(`${name}[${step}]`, [value], [reference[step]], TOLERANCE.trajectory));
+    seen[name].forEach((value, step) =>
+      comparison.check(`${name}[${step}]`, [value], [reference[step]], TOLERANCE.trajectory),
+    );
   }
 }

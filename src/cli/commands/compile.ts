@@ -1,18 +1,25 @@
 import { defineCommand } from '../command.ts';
 import { PROGRAM_OPTIONS, SWEEP_OPTIONS } from '../program.ts';
-import { EXIT } from '../supervise.ts';
 import { summaryText } from '../summary-text.ts';
+import { EXIT } from '../supervise.ts';
 
 export const compile = defineCommand({
   name: 'compile',
   summary: 'compile a program into a plan',
   usage: 'FILE.mos [options]',
-  about: 'Checks the program, fits it to the base model and writes OUT/NAME.mosplan: plan.json and the WGSL of every kernel. Needs no GPU. A file with a `sweep` becomes a plan per combination, each in OUT/VARIANT.',
-  examples: ['mos compile examples/tiny.mos', 'mos compile line.mos --model models/tiny-qwen2 --data train.jsonl'],
+  about:
+    'Checks the program, fits it to the base model and writes OUT/NAME.mosplan: plan.json and the WGSL of every kernel. Needs no GPU. A file with a `sweep` becomes a plan per combination, each in OUT/VARIANT.',
+  examples: [
+    'mos compile examples/tiny.mos',
+    'mos compile line.mos --model models/tiny-qwen2 --data train.jsonl',
+  ],
   options: { ...PROGRAM_OPTIONS, ...SWEEP_OPTIONS },
   positionals: [1, 1],
   async run({ values, positionals, terminal }) {
-    const [{ planFor }, { summarise }] = await Promise.all([import('../program.ts'), import('../../../compiler/summary.ts')]);
+    const [{ planFor }, { summarise }] = await Promise.all([
+      import('../program.ts'),
+      import('../../../compiler/summary.ts'),
+    ]);
     const { compileSweep } = await import('../sweep.ts');
     const swept = compileSweep(positionals[0], values, terminal);
     if (swept !== undefined) return swept;

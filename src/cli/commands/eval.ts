@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { fault } from '../../report/fault.ts';
-import type { EvalTaskResult } from '../tasks/eval.ts';
 import { defineCommand, numberOption } from '../command.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
 import { EXIT, runInWorker } from '../supervise.ts';
+import type { EvalTaskResult } from '../tasks/eval.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -12,7 +12,10 @@ export const evaluate = defineCommand({
   about:
     'Runs the eval blocks with the adapters off, and on when there is an adapter: the one given, or the one `train` left in OUT. ' +
     'Answers are greedy; OUT gets one JSON line per question.',
-  examples: ['mos eval examples/tiny.mos', 'mos eval runs/tiny/tiny.mosplan --adapter runs/tiny/adapter --json'],
+  examples: [
+    'mos eval examples/tiny.mos',
+    'mos eval runs/tiny/tiny.mosplan --adapter runs/tiny/adapter --json',
+  ],
   options: {
     ...PROGRAM_OPTIONS,
     adapter: { type: 'string', value: 'DIR', about: 'adapter folder (default: OUT/adapter, if it is there)' },
@@ -24,15 +27,23 @@ export const evaluate = defineCommand({
     const limit = numberOption('limit', values.limit, { integer: true, min: 1 });
     const { adapterFolder, planFor } = await import('../program.ts');
     const { folder, out, plan } = planFor(positionals[0], values, terminal);
-    if (values.adapter && !existsSync(values.adapter)) throw fault('file-not-found', `there is no adapter folder \`${values.adapter}\``);
+    if (values.adapter && !existsSync(values.adapter))
+      throw fault('file-not-found', `there is no adapter folder \`${values.adapter}\``);
     const names = plan.evals.map(e => e.name);
     const unknown = values.only?.find(name => !names.includes(name));
-    if (unknown) throw fault('bad-argument', `there is no eval block \`${unknown}\``, { help: `there are: ${names.join(', ') || 'none'}` });
+    if (unknown)
+      throw fault('bad-argument', `there is no eval block \`${unknown}\``, {
+        help: `there are: ${names.join(', ') || 'none'}`,
+      });
     if (names.length === 0) throw fault('no-evaluation', `\`${positionals[0]}\` has no eval block`);
     const trained = adapterFolder(out);
     const adapter = values.adapter ?? (existsSync(trained) ? trained : undefined);
     let result: EvalTaskResult | undefined;
-    const code = await runInWorker('eval', { plan: folder, out, adapter, only: values.only ?? names, limit }, { terminal, result: v => void (result = v as EvalTaskResult) });
+    const code = await runInWorker(
+      'eval',
+      { plan: folder, out, adapter, only: values.only ?? names, limit },
+      { terminal, result: v => void (result = v as EvalTaskResult) },
+    );
     if (code !== EXIT.ok || !result) return code;
     if (terminal.json) terminal.outJson({ version: 1, ...result });
     else terminal.out(asText(result));

@@ -41,7 +41,11 @@ export const train = defineCommand({
     const steps = numberOption('steps', values.steps, { integer: true, min: 1 });
     const { outFolder, planFor } = await import('../program.ts');
     const { trainSweep } = await import('../sweep.ts');
-    const how = { evaluate: values.eval ?? false, ...(steps === undefined ? {} : { steps }), train: runPatiently };
+    const how = {
+      evaluate: values.eval ?? false,
+      ...(steps === undefined ? {} : { steps }),
+      train: runPatiently,
+    };
     const swept = await trainSweep(positionals[0], values, terminal, how);
     if (swept !== undefined) return swept;
     const { checkUnlocked } = await import('../../host/lock.ts');

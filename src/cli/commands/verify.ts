@@ -10,11 +10,21 @@ export const verify = defineCommand({
     'Runs every reference case in DIR (adapters/, models/, train/) on the GPU and prints the relative error of every tensor against ' +
     'float64. Exit code 1 when one is beyond its tolerance.',
   examples: ['mos verify test/golden --models examples/models'],
-  options: { models: { type: 'string', value: 'DIR', about: 'folder of the base models that trainings name (default: examples/models)' } },
+  options: {
+    models: {
+      type: 'string',
+      value: 'DIR',
+      about: 'folder of the base models that trainings name (default: examples/models)',
+    },
+  },
   positionals: [1, 1],
   async run({ values, positionals, terminal }) {
     let rows: Row[] = [];
-    const code = await runInWorker('verify', { folder: positionals[0], models: values.models ?? 'examples/models' }, { terminal, result: v => void (rows = v as Row[]) });
+    const code = await runInWorker(
+      'verify',
+      { folder: positionals[0], models: values.models ?? 'examples/models' },
+      { terminal, result: v => void (rows = v as Row[]) },
+    );
     if (code !== EXIT.ok) return code;
     const { passes, table } = await import('../../verify/report.ts');
     const failed = rows.filter(row => !passes(row)).length;

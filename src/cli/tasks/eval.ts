@@ -5,9 +5,9 @@ import type { Score } from '../../data/score.ts';
 import { softwareNotice } from '../../gpu/device.ts';
 import { loadAdapter } from '../../run/adapter-file.ts';
 import { openBase } from '../../run/base.ts';
+import { evaluateBlock } from '../../run/evaluate-block.ts';
 import { parameterFloats } from '../../run/parameters.ts';
 import { switchAdapters } from '../../run/session.ts';
-import { evaluateBlock } from '../../run/evaluate-block.ts';
 import type { TaskContext } from '../tasks.ts';
 
 export interface EvalArgs {
@@ -24,19 +24,29 @@ export interface EvalTaskResult {
   answers: string;
 }
 
-export async function task({ plan, out, adapter, only, limit }: EvalArgs, context: TaskContext): Promise<EvalTaskResult> {
+export async function task(
+  { plan, out, adapter, only, limit }: EvalArgs,
+  context: TaskContext,
+): Promise<EvalTaskResult> {
   const base = await openBase(plan, context.phase);
   try {
     const notice = softwareNotice(base.opened);
     if (notice) context.log(notice);
     const { executor } = base;
-    executor.write('params', adapter ? loadAdapter(adapter, base.plan) : new Float32Array(parameterFloats(base.plan)));
+    executor.write(
+      'params',
+      adapter ? loadAdapter(adapter, base.plan) : new Float32Array(parameterFloats(base.plan)),
+    );
     const evaluations: EvalTaskResult['evaluations'] = [];
     const lines: string[] = [];
     for (const on of adapter ? [false, true] : [false]) {
       switchAdapters(executor, new Set(on ? base.plan.slots : []));
       for (const block of base.plan.evals.filter(e => only.includes(e.name))) {
-        const { name, score, answers } = await evaluateBlock(base, limit === undefined ? block : { ...block, limit }, context);
+        const { name, score, answers } = await evaluateBlock(
+          base,
+          limit === undefined ? block : { ...block, limit },
+          context,
+        );
         evaluations.push({ name, adapter: on, score });
         for (const answer of answers) lines.push(JSON.stringify({ eval: name, adapter: on, ...answer }));
       }

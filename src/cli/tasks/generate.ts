@@ -30,7 +30,13 @@ export async function task(args: GenerateArgs, context: TaskContext): Promise<st
     const texts: string[] = [];
     const batch = generationRows(executor);
     for (let at = 0; at < prompts.length; at += batch) {
-      const part = prompts.slice(at, at + batch).map(p => tokenizer.encode(raw ? tokenizer.bosText + p : tokenizer.render([{ role: 'user', content: p }], true)));
+      const part = prompts
+        .slice(at, at + batch)
+        .map(p =>
+          tokenizer.encode(
+            raw ? tokenizer.bosText + p : tokenizer.render([{ role: 'user', content: p }], true),
+          ),
+        );
       const tokens: number[] = [];
       let sent = 0;
       const onToken = (row: number, token: number) => {
@@ -41,7 +47,13 @@ export async function task(args: GenerateArgs, context: TaskContext): Promise<st
         context.event('text', text.slice(sent));
         sent = text.length;
       };
-      const out = await generate(executor, part, { maxTokens, eos: tokenizer.eos, sampling, onToken, stop: context.stop });
+      const out = await generate(executor, part, {
+        maxTokens,
+        eos: tokenizer.eos,
+        sampling,
+        onToken,
+        stop: context.stop,
+      });
       texts.push(...out.map(ids => tokenizer.decode(ids)));
     }
     return texts;

@@ -1,7 +1,10 @@
 /** Verification against reference arrays, in the worker. */
-import type { Row } from '../../verify/report.ts';
+
 import { verify } from '../../verify/index.ts';
+import type { Row } from '../../verify/report.ts';
 import type { TaskContext } from '../tasks.ts';
 
-export const task = ({ folder, models }: { folder: string; models: string }, context: TaskContext): Promise<Row[]> =>
-  verify(folder, models, phase => context.phase(phase, 600));
+export const task = (
+  { folder, models }: { folder: string; models: string },
+  context: TaskContext,
+): Promise<Row[]> => verify(folder, models, phase => context.phase(phase, 600));
