@@ -53,7 +53,7 @@ export const FRAME_FIELDS = [
  * A module: functions a kernel calls and the compiler may write anew, between `// NAME: what they are. @param` and
  * `// end of NAME`. What stands there keeps the file valid WGSL.
  */
-const MODULE = /^\/\/ (\w+): .*@param\n[^]*?^\/\/ end of \1\n/gm;
+const MODULE = /^\/\/ (\w+): .*@param\n[\s\S]*?^\/\/ end of \1\n/gm;
 const PARAM_LINE = /^const (\w+)\s*:\s*([\w<>, ]+?)\s*=\s*(.*?);\s*\/\/ @param.*$/gm;
 
 /** Names and WGSL types of the `@param` constants of a kernel, in source order; then its modules. */

@@ -52,7 +52,10 @@ export function gains(
     LD_ROUTE: stack.ldRoute,
     MAX_RANK: Math.max(...experts.map(e => e.expert.rank)),
     MAX_EXPERTS: Math.max(...adapters.map(a => a.experts.length)),
-    EXPERT_START: adapters.reduce((starts, a) => [...starts, starts.at(-1)! + a.experts.length], [0]),
+    EXPERT_START: [
+      0,
+      ...adapters.map((_, i) => adapters.slice(0, i + 1).reduce((sum, a) => sum + a.experts.length, 0)),
+    ],
     HAS_ROUTER: adapters.map(a => (a.block.router ? 1 : 0)),
     ROUTER_COLUMN: adapters.map(a => a.routerColumn ?? 0),
     ON_RANK: adapters.map(a => (a.rankRouter === undefined ? 0 : 1)),

@@ -219,8 +219,8 @@ function perStep(
 ): void {
   for (const name of ['loss', 'aux', 'grad_norm'] as const) {
     const reference = file.readF64(name);
-    seen[name].forEach((value, step) =>
-      comparison.check(`${name}[${step}]`, [value], [reference[step]], TOLERANCE.trajectory),
-    );
+    for (const [step, value] of seen[name].entries()) {
+      comparison.check(`${name}[${step}]`, [value], [reference[step]], TOLERANCE.trajectory);
+    }
   }
 }

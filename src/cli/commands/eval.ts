@@ -42,7 +42,12 @@ export const evaluate = defineCommand({
     const code = await runInWorker(
       'eval',
       { plan: folder, out, adapter, only: values.only ?? names, limit },
-      { terminal, result: v => void (result = v as EvalTaskResult) },
+      {
+        terminal,
+        result: v => {
+          result = v as EvalTaskResult;
+        },
+      },
     );
     if (code !== EXIT.ok || !result) return code;
     if (terminal.json) terminal.outJson({ version: 1, ...result });

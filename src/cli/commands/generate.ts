@@ -67,7 +67,9 @@ export const generate = defineCommand({
         event: (name, data) => {
           if (name === 'text' && live) terminal.outPart(data as string);
         },
-        result: value => void (texts = value as string[]),
+        result: value => {
+          texts = value as string[];
+        },
       },
     );
     if (code !== EXIT.ok) return code;

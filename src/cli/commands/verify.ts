@@ -23,7 +23,12 @@ export const verify = defineCommand({
     const code = await runInWorker(
       'verify',
       { folder: positionals[0], models: values.models ?? 'examples/models' },
-      { terminal, result: v => void (rows = v as Row[]) },
+      {
+        terminal,
+        result: v => {
+          rows = v as Row[];
+        },
+      },
     );
     if (code !== EXIT.ok) return code;
     const { passes, table } = await import('../../verify/report.ts');
