@@ -3,7 +3,8 @@ import type { EvalItem } from '../data/sample.ts';
 import { isExact, type Score, summarise } from '../data/score.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Executor } from './executor.ts';
-import { generate, generationRows, refresh } from './generate.ts';
+import { generate, generationRows } from './generate.ts';
+import { refresh } from './session.ts';
 
 export interface Answer {
   line: number;

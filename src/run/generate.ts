@@ -42,11 +42,6 @@ export function generationRows(executor: Executor): number {
   return executor.plan.generation?.rows ?? 0;
 }
 
-/** Prepares the state that depends on the parameters; call after they change. */
-export async function refresh(executor: Executor): Promise<void> {
-  await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
-}
-
 /** Continues each prompt. Faults: `prompt-too-long` when prompt and answer exceed the plan's context. */
 export async function generate(
   executor: Executor,

@@ -113,7 +113,7 @@ export class Session {
     const { executor } = this;
     let sum = 0;
     let targets = 0;
-    await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
+    await refresh(executor);
     for (const batch of batches) {
       if (stop?.aborted) return undefined;
       executor.clear('metrics');
@@ -136,6 +136,11 @@ export class Session {
 
 /** A frame in which nothing is random and losses are plain sums. */
 export const EVALUATION: Frame = { seed: 0, step: 0, micro: 0, training: false, lossScale: 1, auxScale: 1 };
+
+/** Prepares the state that depends on the parameters; call after they change. */
+export async function refresh(executor: Executor): Promise<void> {
+  await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, EVALUATION);
+}
 
 export function symbolsOf({ tokens, targets, rows }: PackedBatch): Symbols {
   return { tokens, targets, rows };

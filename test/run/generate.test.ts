@@ -1,9 +1,10 @@
 /** Generation: cached and packed decoding against full forward passes, adapters switched by name and row, sampling. */
+
 import { describe, expect, test } from 'bun:test';
 import { pack } from '../../src/data/batches.ts';
 import type { Executor } from '../../src/run/executor.ts';
-import { generate, generationRows, refresh, type Sampling, sample } from '../../src/run/generate.ts';
-import { EVALUATION, switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
+import { generate, generationRows, type Sampling, sample } from '../../src/run/generate.ts';
+import { EVALUATION, refresh, switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
 import { gpuTest, relativeError } from '../gpu/harness.ts';
 import { generator } from '../kernels/numbers.ts';
 import { openSmall, PLAIN, randomParameters, sequences, VOCABULARY } from './small.ts';

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { initialParameters } from '../../src/run/parameters.ts';
+import { refresh } from '../../src/run/session.ts';
 import { curvatureRanges } from '../../src/run/telemetry.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, compileSmall, openSmall, type Rig } from '../run/small.ts';
@@ -34,11 +35,10 @@ async function trainedValues({ plan, executor, session }: Rig, steps: number) {
   for (let step = 0; step < steps; step++) {
     losses.push((await session.step([batchOf(5, [9, 4, 12])], 1, step, 1)).loss);
   }
-  await executor.run(['refresh'], { tokens: 1, targets: 0, rows: 0 }, REFRESH);
+  await refresh(executor);
   const values = [...(await executor.readRanges('params', curvatureRanges(plan)))];
   return { losses, values };
 }
-const REFRESH = { seed: 0, step: 0, micro: 0, training: false, lossScale: 1, auxScale: 1 };
 
 gpuTest('experts that share a number have the same one after training, others have not', async () => {
   const distinct = async (share: string) => {
