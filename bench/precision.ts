@@ -6,9 +6,9 @@
 import { compile } from '../compiler/index.ts';
 import { rowWords, STORAGES, type Storage, storagesFor } from '../compiler/plan/storage.ts';
 import { openDevice } from '../src/gpu/device.ts';
-import { Executor } from '../src/run/executor.ts';
-import { packRows, unpackRows } from '../src/run/pack-weights.ts';
-import { EVALUATION, Session, symbolsOf, writeBatch } from '../src/run/session.ts';
+import { Executor } from '../src/runtime/executor.ts';
+import { packRows, unpackRows } from '../src/runtime/pack-weights.ts';
+import { EVALUATION, Session, symbolsOf, writeBatch } from '../src/runtime/session.ts';
 import { openTrajectory } from '../src/verify/trajectory.ts';
 
 const { program, checkpoint, steps, batch, start } = openTrajectory('test/golden/train', 'examples/models');

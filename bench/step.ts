@@ -18,10 +18,10 @@ import { pack } from '../src/data/batches.ts';
 import { describe, openDevice } from '../src/gpu/device.ts';
 import { applyInProcess } from '../src/host/environment.ts';
 import { parseConfig } from '../src/model/config.ts';
-import { Executor } from '../src/run/executor.ts';
-import { initialParameters } from '../src/run/parameters.ts';
-import { uniformStream } from '../src/run/random.ts';
-import { Session } from '../src/run/session.ts';
+import { Executor } from '../src/runtime/executor.ts';
+import { initialParameters } from '../src/runtime/parameters.ts';
+import { uniformStream } from '../src/runtime/random.ts';
+import { Session } from '../src/runtime/session.ts';
 
 const { values } = parseArgs({
   options: {

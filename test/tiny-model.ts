@@ -12,7 +12,7 @@ import { expectedTensors } from '../src/model/checkpoint.ts';
 import { parseConfig } from '../src/model/config.ts';
 import { type TensorData, writeSafetensors } from '../src/model/safetensors.ts';
 import { writePlan } from '../src/run/plan-folder.ts';
-import { normalStream } from '../src/run/random.ts';
+import { normalStream } from '../src/runtime/random.ts';
 
 const SPECIAL = ['<|end|>', '<|start|>', '<|stop|>'];
 /** Ġ and Ċ stand for space and line feed, as in every byte-level vocabulary. */

@@ -7,7 +7,7 @@ import type { Plan } from '../../compiler/plan/schema.ts';
 import { type Files, realFiles, replaceFile, systemCode } from '../host/files.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../model/safetensors.ts';
 import { fault } from '../report/fault.ts';
-import { extract, insert, parameterFloats, shapeOf } from './parameters.ts';
+import { extract, insert, parameterFloats, shapeOf } from '../runtime/parameters.ts';
 
 const TENSORS = 'adapter.safetensors';
 const CONFIG = 'adapter_config.json';

@@ -4,7 +4,7 @@ import type { Plan } from '../../compiler/plan/schema.ts';
 import { type OpenedDevice, openDevice } from '../gpu/device.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { openTokenizer, type Tokenizer } from '../model/tokenizer.ts';
-import { Executor } from './executor.ts';
+import { Executor } from '../runtime/executor.ts';
 import { readPlan } from './plan-folder.ts';
 
 export interface Base {

@@ -2,9 +2,9 @@
 import type { EvalItem } from '../data/sample.ts';
 import { isExact, type Score, summarise } from '../data/score.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import type { Executor } from './executor.ts';
-import { generate, generationRows } from './generate.ts';
-import { refresh } from './session.ts';
+import type { Executor } from '../runtime/executor.ts';
+import { generate, generationRows } from '../runtime/generate.ts';
+import { refresh } from '../runtime/session.ts';
 
 export interface Answer {
   line: number;

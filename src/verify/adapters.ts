@@ -5,10 +5,10 @@ import { compileAdapter } from '../../compiler/adapter.ts';
 import { openDevice } from '../gpu/device.ts';
 import { readJson } from '../model/files.ts';
 import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
-import { Executor } from '../run/executor.ts';
-import { extract, insert, parameterFloats } from '../run/parameters.ts';
-import { EVALUATION, switchAdapters } from '../run/session.ts';
-import { balanceLoss, STATS_FLOATS } from '../run/telemetry.ts';
+import { Executor } from '../runtime/executor.ts';
+import { extract, insert, parameterFloats } from '../runtime/parameters.ts';
+import { EVALUATION, switchAdapters } from '../runtime/session.ts';
+import { balanceLoss, STATS_FLOATS } from '../runtime/telemetry.ts';
 import {
   adapterBlock,
   bareProgram,

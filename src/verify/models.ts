@@ -6,8 +6,8 @@ import { pack } from '../data/batches.ts';
 import { openDevice } from '../gpu/device.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { openSafetensors } from '../model/safetensors.ts';
-import { Executor } from '../run/executor.ts';
-import { EVALUATION, Session, symbolsOf, writeBatch } from '../run/session.ts';
+import { Executor } from '../runtime/executor.ts';
+import { EVALUATION, Session, symbolsOf, writeBatch } from '../runtime/session.ts';
 import { bareProgram } from './program.ts';
 import { Comparison, type Row, TOLERANCE } from './report.ts';
 

@@ -9,9 +9,9 @@ import { openDevice } from '../gpu/device.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { readJson } from '../model/files.ts';
 import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
-import { Executor } from '../run/executor.ts';
-import { extract, insert, parameterFloats } from '../run/parameters.ts';
-import { Session } from '../run/session.ts';
+import { Executor } from '../runtime/executor.ts';
+import { extract, insert, parameterFloats } from '../runtime/parameters.ts';
+import { Session } from '../runtime/session.ts';
 import {
   adapterBlock,
   bareProgram,

@@ -8,8 +8,8 @@ import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openTokenizer } from '../../src/model/tokenizer.ts';
 import { type Fault, fault } from '../../src/report/fault.ts';
 import { type Base, inPlan, type openBase } from '../../src/run/base.ts';
-import type { Executor, Frame } from '../../src/run/executor.ts';
 import { readPlan } from '../../src/run/plan-folder.ts';
+import type { Executor, Frame } from '../../src/runtime/executor.ts';
 
 export interface Behaviour {
   /** Called before a program runs; may throw, wait for ever, or call `lose`. */

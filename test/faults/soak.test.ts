@@ -1,7 +1,7 @@
 /** A long training holds no more at its end than at its start. */
 import { expect } from 'bun:test';
 import { openBase } from '../../src/run/base.ts';
-import type { Executor } from '../../src/run/executor.ts';
+import type { Executor } from '../../src/runtime/executor.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { EIGHT, tiny, trial } from './rig.ts';
 import { NIGHTLY } from './table.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { compile } from '../../compiler/index.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
-import { Executor } from '../../src/run/executor.ts';
-import { generate } from '../../src/run/generate.ts';
-import { refresh } from '../../src/run/session.ts';
+import { Executor } from '../../src/runtime/executor.ts';
+import { generate } from '../../src/runtime/generate.ts';
+import { refresh } from '../../src/runtime/session.ts';
 import { bareProgram } from '../../src/verify/program.ts';
 
 const folder = process.argv[2];

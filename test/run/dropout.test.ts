@@ -4,8 +4,8 @@
  */
 import { expect } from 'bun:test';
 import { compileAdapter } from '../../compiler/adapter.ts';
-import { insert, parameterFloats } from '../../src/run/parameters.ts';
-import { EVALUATION, switchAdapters } from '../../src/run/session.ts';
+import { insert, parameterFloats } from '../../src/runtime/parameters.ts';
+import { EVALUATION, switchAdapters } from '../../src/runtime/session.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { openCompiled, programOf } from './small.ts';
 

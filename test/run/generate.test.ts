@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from 'bun:test';
 import { pack } from '../../src/data/batches.ts';
-import type { Executor } from '../../src/run/executor.ts';
-import { generate, generationRows, type Sampling, sample } from '../../src/run/generate.ts';
-import { EVALUATION, refresh, switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
+import type { Executor } from '../../src/runtime/executor.ts';
+import { generate, generationRows, type Sampling, sample } from '../../src/runtime/generate.ts';
+import { EVALUATION, refresh, switchAdapters, symbolsOf, writeBatch } from '../../src/runtime/session.ts';
 import { gpuTest, relativeError } from '../gpu/harness.ts';
 import { generator } from '../kernels/numbers.ts';
 import { openSmall, PLAIN, randomParameters, sequences, VOCABULARY } from './small.ts';

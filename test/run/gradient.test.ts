@@ -6,11 +6,11 @@
 import { expect } from 'bun:test';
 import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
 import type { PackedBatch } from '../../src/data/batches.ts';
-import type { Executor, Frame } from '../../src/run/executor.ts';
-import { extract } from '../../src/run/parameters.ts';
-import { normalStream } from '../../src/run/random.ts';
-import { switchAdapters, symbolsOf, writeBatch } from '../../src/run/session.ts';
-import { balanceLoss, STATS_FLOATS } from '../../src/run/telemetry.ts';
+import type { Executor, Frame } from '../../src/runtime/executor.ts';
+import { extract } from '../../src/runtime/parameters.ts';
+import { normalStream } from '../../src/runtime/random.ts';
+import { switchAdapters, symbolsOf, writeBatch } from '../../src/runtime/session.ts';
+import { balanceLoss, STATS_FLOATS } from '../../src/runtime/telemetry.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, EVERYTHING, openSmall, randomParameters } from './small.ts';
 

@@ -7,8 +7,8 @@ import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
 import type { KernelSpec, ParamValue } from '../../kernels/spec.ts';
 import { withStorage } from '../../kernels/weights/storage.ts';
 import { Fault } from '../../src/report/fault.ts';
-import { fromE4m3, fromHalf, toBfloat, toE4m3, toHalf } from '../../src/run/float16.ts';
-import { checkLosses, noLosses, packRows, unpackRows } from '../../src/run/pack-weights.ts';
+import { fromE4m3, fromHalf, toBfloat, toE4m3, toHalf } from '../../src/runtime/float16.ts';
+import { checkLosses, noLosses, packRows, unpackRows } from '../../src/runtime/pack-weights.ts';
 import { type Data, gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
 
 /** Roughly normal numbers, as weights are; every 97th is an outlier. */

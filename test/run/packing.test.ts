@@ -1,7 +1,7 @@
 /** Samples of one batch lie end to end without padding; nothing of one may reach another. */
 import { expect } from 'bun:test';
 import { pack } from '../../src/data/batches.ts';
-import { EVALUATION, symbolsOf, writeBatch } from '../../src/run/session.ts';
+import { EVALUATION, symbolsOf, writeBatch } from '../../src/runtime/session.ts';
 import { gpuTest, relativeError } from '../gpu/harness.ts';
 import { openSmall, randomParameters, sequences, type Text } from './small.ts';
 

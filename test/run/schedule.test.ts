@@ -1,8 +1,8 @@
 /** Learning rates over the steps, and who trains at which: groups, their bounds, and what counts for clipping. */
 import { describe, expect, test } from 'bun:test';
 import type { Plan, PlanParameter, Training } from '../../compiler/plan/schema.ts';
-import { extract } from '../../src/run/parameters.ts';
-import { groupTable, scheduleFactor } from '../../src/run/schedule.ts';
+import { extract } from '../../src/runtime/parameters.ts';
+import { groupTable, scheduleFactor } from '../../src/runtime/schedule.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, compileSmall, openCompiled, PLAIN, randomParameters } from './small.ts';
 

@@ -11,10 +11,10 @@ import { type PackedBatch, pack } from '../../src/data/batches.ts';
 import { IGNORED } from '../../src/data/sample.ts';
 import { expectedTensors } from '../../src/model/checkpoint.ts';
 import { parseConfig } from '../../src/model/config.ts';
-import { Executor, type ExecutorOptions } from '../../src/run/executor.ts';
-import { insert, parameterFloats } from '../../src/run/parameters.ts';
-import { normalStream } from '../../src/run/random.ts';
-import { Session } from '../../src/run/session.ts';
+import { Executor, type ExecutorOptions } from '../../src/runtime/executor.ts';
+import { insert, parameterFloats } from '../../src/runtime/parameters.ts';
+import { normalStream } from '../../src/runtime/random.ts';
+import { Session } from '../../src/runtime/session.ts';
 import { gpu } from '../gpu/harness.ts';
 import { generator } from '../kernels/numbers.ts';
 

@@ -1,7 +1,7 @@
 /** An embedding and a head cut into pieces, as a small binding limit asks: the same logits, losses and gradients. */
 import { expect, test } from 'bun:test';
 import { compile, PORTABLE_BYTES } from '../../compiler/index.ts';
-import { EVALUATION, symbolsOf, writeBatch } from '../../src/run/session.ts';
+import { EVALUATION, symbolsOf, writeBatch } from '../../src/runtime/session.ts';
 import { gpuTest, relativeError } from '../gpu/harness.ts';
 import {
   batchOf,

@@ -7,10 +7,10 @@ import { compile } from '../../compiler/index.ts';
 import { type Storage, storagesFor } from '../../compiler/plan/storage.ts';
 import type { Program } from '../../dsl/program.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
-import { Executor } from '../../src/run/executor.ts';
-import { packRows, unpackRows } from '../../src/run/pack-weights.ts';
-import { Session } from '../../src/run/session.ts';
-import type { TensorSource } from '../../src/run/upload-weights.ts';
+import { Executor } from '../../src/runtime/executor.ts';
+import { packRows, unpackRows } from '../../src/runtime/pack-weights.ts';
+import { Session } from '../../src/runtime/session.ts';
+import type { TensorSource } from '../../src/runtime/upload-weights.ts';
 import { openTrajectory } from '../../src/verify/trajectory.ts';
 import { gpu, gpuTest, relativeError } from '../gpu/harness.ts';
 

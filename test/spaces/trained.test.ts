@@ -2,9 +2,9 @@
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import type { Plan } from '../../compiler/plan/schema.ts';
-import { initialParameters } from '../../src/run/parameters.ts';
-import { refresh } from '../../src/run/session.ts';
-import { curvatureRanges } from '../../src/run/telemetry.ts';
+import { initialParameters } from '../../src/runtime/parameters.ts';
+import { refresh } from '../../src/runtime/session.ts';
+import { curvatureRanges } from '../../src/runtime/telemetry.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, compileSmall, openSmall, type Rig } from '../run/small.ts';
 

@@ -6,8 +6,8 @@ import { softwareNotice } from '../../gpu/device.ts';
 import { loadAdapter } from '../../run/adapter-file.ts';
 import { openBase } from '../../run/base.ts';
 import { evaluateBlock } from '../../run/evaluate-block.ts';
-import { parameterFloats } from '../../run/parameters.ts';
-import { switchAdapters } from '../../run/session.ts';
+import { parameterFloats } from '../../runtime/parameters.ts';
+import { switchAdapters } from '../../runtime/session.ts';
 import type { TaskContext } from '../tasks.ts';
 
 export interface EvalArgs {

@@ -2,9 +2,9 @@
 import { softwareNotice } from '../../gpu/device.ts';
 import { loadAdapter } from '../../run/adapter-file.ts';
 import { openBase } from '../../run/base.ts';
-import { generate, generationRows, type Sampling } from '../../run/generate.ts';
-import { parameterFloats } from '../../run/parameters.ts';
-import { refresh, switchAdapters } from '../../run/session.ts';
+import { generate, generationRows, type Sampling } from '../../runtime/generate.ts';
+import { parameterFloats } from '../../runtime/parameters.ts';
+import { refresh, switchAdapters } from '../../runtime/session.ts';
 import type { TaskContext } from '../tasks.ts';
 
 export interface GenerateArgs {

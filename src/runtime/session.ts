@@ -4,7 +4,7 @@
  */
 import type { Plan } from '../../compiler/plan/schema.ts';
 import type { PackedBatch } from '../data/batches.ts';
-import type { Tensors } from './checkpoint.ts';
+import type { Tensors } from '../run/checkpoint.ts';
 import type { Executor, Frame, Symbols } from './executor.ts';
 import { groupTable } from './schedule.ts';
 import { balanceLoss, STATS_FLOATS } from './telemetry.ts';
