@@ -1,5 +1,6 @@
 /** What a plan amounts to, computed from the plan itself: for `mos compile` and for whoever embeds plans. */
-import { type Dispatch, evaluate, type Plan, type PlanBuffer } from './plan/schema.ts';
+import type { Dispatch, Plan, PlanBuffer } from './plan/schema.ts';
+import { evaluate } from './plan/size.ts';
 
 export interface PlanSummary {
   adapters: { name: string; experts: string[]; modules: string[] }[];

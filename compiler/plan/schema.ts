@@ -287,10 +287,3 @@ export type PlanParameter = z.infer<typeof parameterSchema>;
 export type Site = z.infer<typeof siteSchema>;
 export type Content = z.infer<typeof contentSchema>;
 export type Training = z.infer<typeof trainingSchema>;
-
-/** Value of a size for the given symbols, as the executor and the reports compute it. */
-export function evaluate(size: Size, symbols: Record<SizeSymbol, number>): number {
-  if (typeof size === 'number') return size;
-  const count = Math.min(Math.max(symbols[size.symbol] - (size.minus ?? 0), 0), size.limit ?? Infinity);
-  return Math.ceil((size.multiply * count) / size.divide);
-}

@@ -2,8 +2,7 @@
  * Micro-batches. Sequences are laid end to end in flat arrays, without padding; who may attend to whom is said by ranges of
  * token indices. The stream of batches is a pure function of (seed, number of the batch).
  */
-import type { Sample } from './sample.ts';
-import { IGNORED } from './sample.ts';
+import { IGNORED, type Sample } from './labels.ts';
 import { permutation } from './shuffle.ts';
 
 /** Entry of `targetOf` for a token that predicts nothing. */

@@ -5,7 +5,8 @@ import { quote } from '../model/files.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { fault } from '../report/fault.ts';
 import { type Dataset, readDataset } from './dataset.ts';
-import { countTargets, type EvalItem, makeEvalItem, makeSample, type Sample } from './sample.ts';
+import { countTargets, type Sample } from './labels.ts';
+import { type EvalItem, makeEvalItem, makeSample } from './sample.ts';
 import { split } from './shuffle.ts';
 
 export interface TrainingData {

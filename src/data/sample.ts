@@ -9,19 +9,8 @@ import { quote } from '../model/files.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { fault } from '../report/fault.ts';
 import type { DataRecord } from './dataset.ts';
+import { IGNORED, type Sample } from './labels.ts';
 import { extractAnswer } from './score.ts';
-
-/** Label of a token that takes no part in the loss. */
-export const IGNORED = -100;
-
-export interface Sample {
-  ids: Int32Array;
-  /** Equal to `ids` where the loss acts, else −100. Not shifted: label t is predicted from token t−1. */
-  labels: Int32Array;
-  truncated: boolean;
-  /** Answers whose first or last token also holds text from outside them; such a token counts as the answer's. */
-  mergedBoundaries: number;
-}
 
 /** Half-open range of characters. */
 interface TextSpan {
@@ -53,13 +42,6 @@ export function makeSample(
     }
   }
   return { ids, labels, truncated: all.length > length, mergedBoundaries };
-}
-
-/** Number of labels that some earlier token of the sample predicts. */
-export function countTargets(labels: Int32Array): number {
-  let count = 0;
-  for (let t = 1; t < labels.length; t++) if (labels[t] !== IGNORED) count++;
-  return count;
 }
 
 /** How many tokens of the whole text lie entirely before character `at`; not exact if one straddles it. */

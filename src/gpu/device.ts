@@ -6,6 +6,7 @@
 import { applyInProcess } from '../host/environment.ts';
 import { softwareGpu } from '../host/software-gpu.ts';
 import { type Fault, fault } from '../report/fault.ts';
+import { isSoftware, oneLine, type Watched, watchDevice } from '../runtime/device.ts';
 
 export interface OpenOptions {
   /** Limits above WebGPU's defaults, in WebGPU's names and units. */
@@ -17,18 +18,9 @@ export interface OpenOptions {
   onFault?: (fault: Fault) => void;
 }
 
-export interface OpenedDevice {
-  device: GPUDevice;
+export interface OpenedDevice extends Watched {
   adapter: GPUAdapter;
   info: GPUAdapterInfo;
-  /** The adapter computes on the processor: slow, but it follows the standard exactly. */
-  software: boolean;
-  /** The first uncaught error or loss, if any; results after it mean nothing. */
-  failure(): Fault | undefined;
-  /** Resolves once a loss that has happened is known to `failure`: it is told a moment after the calls that fail by it. */
-  settled(): Promise<void>;
-  /** Throws that failure. */
-  check(): void;
   /** Destroys the device; its loss is then no fault. */
   close(): void;
 }
@@ -128,7 +120,9 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     .catch((error: unknown) => {
       throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
     });
-  const opened = watch(device, adapter, info, software, options.onFault);
+  const { onFault } = options;
+  const watched = watchDevice(device, { software, claim: true, ...(onFault ? { onFault } : {}) });
+  const opened = { ...watched, adapter, info };
   await selfTest(opened);
   return opened;
 }
@@ -155,14 +149,6 @@ export function describe(info: GPUAdapterInfo): string {
   );
 }
 
-function isSoftware(info: GPUAdapterInfo): boolean {
-  // llvmpipe is Mesa's processor driver: Dawn marks it too, but only some versions do.
-  return (
-    info.isFallbackAdapter ||
-    /swiftshader|llvmpipe|microsoft basic render/i.test(`${info.device} ${info.description}`)
-  );
-}
-
 /** Alignments are better when smaller; every other limit when larger. */
 function tooSmall(limit: string, offered: number | undefined, wanted: number): boolean {
   if (offered === undefined) return true;
@@ -178,57 +164,6 @@ function noGpu(choose: string, tried: string[]): Fault {
     ? 'on a hardware GPU, install its Vulkan driver; `mos devices` shows what was tried'
     : 'install a GPU driver with Vulkan, Metal or Direct3D 12; on x86-64 Linux, `bun install` brings a software GPU';
   return fault('no-gpu', `no ${kind}GPU could be opened`, { notes, help });
-}
-
-function watch(
-  device: GPUDevice,
-  adapter: GPUAdapter,
-  info: GPUAdapterInfo,
-  software: boolean,
-  onFault: ((fault: Fault) => void) | undefined,
-): OpenedDevice {
-  let failure: Fault | undefined;
-  let closed = false;
-  const fail = (found: Fault) => {
-    failure ??= found;
-    onFault?.(found);
-  };
-  device.addEventListener('uncapturederror', event => {
-    // Without this Dawn prints the error on stdout.
-    event.preventDefault();
-    fail(gpuFault(event.error));
-  });
-  device.lost.then(
-    lost => {
-      if (!closed) fail(fault('gpu-lost', `the GPU was lost: ${oneLine(lost.message || lost.reason)}`));
-    },
-    () => {},
-  );
-  return {
-    device,
-    adapter,
-    info,
-    software,
-    failure: () => failure,
-    settled: () => new Promise(resolve => setTimeout(resolve, 0)),
-    check() {
-      if (failure) throw failure;
-    },
-    close() {
-      closed = true;
-      device.destroy();
-    },
-  };
-}
-
-/** The fault for an error object of WebGPU, from an error scope or uncaught. */
-export function gpuFault(error: GPUError, doing?: string): Fault {
-  const during = doing ? ` while ${doing}` : '';
-  const outOfMemory = error instanceof GPUOutOfMemoryError;
-  const code = outOfMemory ? 'gpu-out-of-memory' : 'gpu-error';
-  return fault(code, `${outOfMemory ? 'out of GPU memory' : 'WebGPU refused a command'}${during}`, {
-    notes: error.message.split('\n').filter(line => line.trim()),
-  });
 }
 
 /** Doubles 64 numbers, so that a device which computes nothing (a null back end, a broken driver) is found out at once. */
@@ -280,11 +215,4 @@ async function selfTest({ device, info, check, settled }: OpenedDevice): Promise
     data.destroy();
     back.destroy();
   }
-}
-
-function oneLine(error: unknown): string {
-  return (
-    (error instanceof Error ? error.message : String(error)).trim().replace(/\s*\n\s*/g, ' ') ||
-    'no reason given'
-  );
 }

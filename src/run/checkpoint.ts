@@ -19,6 +19,7 @@ import {
 import { openForReading, readFully, readJson, SMALL_JSON } from '../model/files.ts';
 import { encodeSafetensors, openSafetensors, type TensorData } from '../model/safetensors.ts';
 import { Fault, fault } from '../report/fault.ts';
+import type { TrainedState } from '../runtime/parameters.ts';
 import { type RunState, stateSchema } from './checkpoint-state.ts';
 
 export const CHECKPOINTS = 'checkpoints';
@@ -33,11 +34,9 @@ const TEMPORARY = /^\.(tmp|gone)-/;
 const LARGEST_TENSORS = 2 ** 40;
 const CHUNK = 8 * 2 ** 20;
 
-export type Tensors = Record<(typeof NAMES)[number], Float32Array>;
-
 export interface Snapshot {
   state: RunState;
-  tensors: Tensors;
+  tensors: TrainedState;
 }
 
 export interface Loaded {

@@ -1,17 +1,14 @@
 /**
  * Runs a plan: buffers, pipelines and bind groups are built once, then programs are replayed. Knows plans only, never
- * the language. Everything that changes per step is data in buffers.
+ * the language, and nothing of the machine but a `GPUDevice`. Everything that changes per step is data in buffers.
  */
-import {
-  type Dispatch,
-  evaluate,
-  type Plan,
-  type PlanBuffer,
-  type SizeSymbol,
-} from '../../compiler/plan/schema.ts';
-import { gpuFault, type OpenedDevice } from '../gpu/device.ts';
+import type { Dispatch, Plan, SizeSymbol } from '../../compiler/plan/schema.ts';
+import { evaluate } from '../../compiler/plan/size.ts';
 import { fault } from '../report/fault.ts';
-import { type TensorSource, uploadWeights } from './upload-weights.ts';
+import { PlanBuffers, type Range } from './buffers.ts';
+import type { Watched } from './device.ts';
+import { type Bound, type Choose, Pipelines } from './pipelines.ts';
+import type { TensorSource } from './upload-weights.ts';
 
 export type Symbols = Record<SizeSymbol, number>;
 
@@ -28,6 +25,8 @@ export interface Frame {
 export interface ExecutorOptions {
   /** Takes the hardware variants even on a software adapter (tests), or never. Default: by adapter. */
   hardwareVariants?: boolean;
+  /** Picks among the variants of a dispatch that the device can run. Default: the last. */
+  choose?: Choose;
   /** Called between stages of loading. */
   onPhase?: (phase: string) => void;
 }
@@ -38,71 +37,54 @@ interface Submit {
   last: Dispatch;
 }
 
-interface Prepared {
-  pipeline: GPUComputePipeline;
-  bindGroup: GPUBindGroup;
-  grid: Dispatch['variants'][number]['grid'];
-  dispatch: Dispatch;
-}
-
 /** A slow device gets submits of about half a second of work, below any watchdog. */
 const SOFTWARE_FLOPS_PER_SUBMIT = 1e9;
 const HARDWARE_FLOPS_PER_SUBMIT = 2e12;
 const MAX_WORKGROUPS = 65535;
-const LAYOUT_TYPES = {
-  uniform: 'uniform',
-  read: 'read-only-storage',
-  write: 'storage',
-  read_write: 'storage',
-} as const;
 
 export class Executor {
   readonly plan: Plan;
-  readonly opened: OpenedDevice;
-  private readonly device: GPUDevice;
-  private readonly files: ReadonlyMap<string, string>;
-  private readonly buffers: GPUBuffer[] = [];
-  private readonly pipelines = new Map<number, Promise<GPUComputePipeline>>();
-  private readonly programs = new Map<string, Promise<Prepared[]>>();
+  readonly opened: Watched;
   /** Whether the hardware variants of kernels are taken. */
   readonly hardware: boolean;
-  private readonly staging = new Map<number, GPUBuffer[]>();
-  /** Totals since opening, for reports and tests. */
-  readonly counters = { dispatches: 0, submits: 0, buffers: 0 };
+  readonly buffers: PlanBuffers;
+  readonly pipelines: Pipelines;
+  private readonly device: GPUDevice;
+  private readonly programs = new Map<string, Promise<Bound[]>>();
+  private readonly submitted = { dispatches: 0, submits: 0 };
   /** Submits the GPU has not finished, oldest first. */
   private readonly open = new Set<Submit>();
 
   private constructor(
     plan: Plan,
     files: ReadonlyMap<string, string>,
-    opened: OpenedDevice,
+    opened: Watched,
     options: ExecutorOptions,
   ) {
     this.plan = plan;
-    this.files = files;
     this.opened = opened;
     this.device = opened.device;
     this.hardware = options.hardwareVariants ?? !opened.software;
+    this.buffers = new PlanBuffers(plan, opened);
+    this.pipelines = new Pipelines(plan, files, opened, this.hardware, options.choose);
   }
 
   /** Allocates every buffer and fills the constant ones. Throws `gpu-out-of-memory` with the bytes that were wanted. */
   static async open(
     plan: Plan,
     files: ReadonlyMap<string, string>,
-    opened: OpenedDevice,
+    opened: Watched,
     tensors: TensorSource,
     options: ExecutorOptions = {},
   ): Promise<Executor> {
     const executor = new Executor(plan, files, opened, options);
     try {
       options.onPhase?.('allocating buffers');
-      await executor.allocate();
+      await executor.buffers.allocate();
       options.onPhase?.('loading weights');
-      for (const [i, buffer] of plan.buffers.entries()) {
-        if (buffer.content) await executor.fill(i, buffer, tensors);
-      }
+      await executor.buffers.fill(tensors);
       // A lost device swallows all of this without a word; only mapping tells.
-      await executor.readRanges('frame', [{ offset: 0, count: 1 }]);
+      await executor.read('frame', 1);
       return executor;
     } catch (error) {
       await opened.settled();
@@ -111,80 +93,23 @@ export class Executor {
     }
   }
 
-  private async allocate(): Promise<void> {
-    const { device, plan } = this;
-    const uniforms = new Set<number>();
-    for (const dispatch of Object.values(plan.programs).flat()) {
-      plan.kernels[dispatch.variants[0].kernel].bindings.forEach((b, i) => {
-        if (b.access === 'uniform') uniforms.add(dispatch.bindings[i].buffer);
-      });
-    }
-    device.pushErrorScope('out-of-memory');
-    device.pushErrorScope('validation');
-    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    for (const [i, buffer] of plan.buffers.entries()) {
-      const usage = (uniforms.has(i) ? UNIFORM : STORAGE) | COPY_SRC | COPY_DST;
-      this.buffers.push(device.createBuffer({ label: buffer.name, size: buffer.bytes, usage }));
-      this.counters.buffers++;
-    }
-    const error = (await device.popErrorScope()) ?? (await device.popErrorScope());
-    if (error) {
-      const total = plan.buffers.reduce((sum, b) => sum + b.bytes, 0);
-      throw gpuFault(
-        error,
-        `allocating ${(total / 2 ** 20).toFixed(0)} MiB in ${plan.buffers.length} buffers`,
-      );
-    }
-  }
-
-  private async fill(index: number, buffer: PlanBuffer, tensors: TensorSource): Promise<void> {
-    const content = buffer.content!;
-    switch (content.kind) {
-      case 'weights':
-        return uploadWeights(this.device, this.buffers[index], content, tensors);
-      case 'words':
-        return this.device.queue.writeBuffer(this.buffers[index], 0, Uint32Array.from(content.values));
-      case 'groups':
-        return this.device.queue.writeBuffer(
-          this.buffers[index],
-          0,
-          expandRuns(this.plan.groupRuns, buffer.bytes / 4),
-        );
-      case 'rope':
-        return this.device.queue.writeBuffer(
-          this.buffers[index],
-          0,
-          ropeTable(content.frequencies, content.positions),
-        );
-      default:
-        content satisfies never;
-    }
-  }
-
-  private indexOf(name: string): number {
-    const index = this.plan.buffers.findIndex(b => b.name === name);
-    if (index < 0) throw new Error(`bug: the plan has no buffer ${name}`);
-    return index;
+  /** Totals since opening, for reports and tests. */
+  get counters(): { dispatches: number; submits: number; buffers: number } {
+    return { ...this.submitted, buffers: this.buffers.made };
   }
 
   has(name: string): boolean {
-    return this.plan.buffers.some(b => b.name === name);
+    return this.buffers.has(name);
   }
 
-  /** Writes words or floats at the start of a buffer. */
+  /** Writes words or floats to a buffer, from its start or from word `offset`. */
   write(name: string, data: Float32Array | Uint32Array, offset = 0): void {
-    this.device.queue.writeBuffer(
-      this.buffers[this.indexOf(name)],
-      offset * 4,
-      data as Float32Array<ArrayBuffer>,
-    );
+    this.buffers.write(name, data, offset);
   }
 
-  /** Zeroes a buffer. */
+  /** Zeroes buffers. */
   clear(...names: string[]): void {
-    const encoder = this.device.createCommandEncoder();
-    for (const name of names) encoder.clearBuffer(this.buffers[this.indexOf(name)]);
-    this.device.queue.submit([encoder.finish()]);
+    this.buffers.clear(...names);
   }
 
   /** Reads the first `count` words of a buffer after everything submitted so far; a lost device is a fault here. */
@@ -193,44 +118,8 @@ export class Executor {
   }
 
   /** Reads several ranges of words of a buffer, one after another in the result. */
-  async readRanges(
-    name: string,
-    ranges: { offset: number; count: number }[],
-  ): Promise<Float32Array<ArrayBuffer>> {
-    const encoder = this.device.createCommandEncoder();
-    const bytes = 4 * ranges.reduce((sum, r) => sum + r.count, 0);
-    const back = this.borrow(bytes);
-    let at = 0;
-    for (const { offset, count } of ranges) {
-      encoder.copyBufferToBuffer(this.buffers[this.indexOf(name)], offset * 4, back, at, count * 4);
-      at += count * 4;
-    }
-    this.device.queue.submit([encoder.finish()]);
-    await back.mapAsync(GPUMapMode.READ, 0, bytes).catch(async (error: unknown) => {
-      await this.opened.settled();
-      const reason = this.opened.failure()?.diagnostics[0];
-      if (reason && reason.code !== 'gpu-lost') this.opened.check();
-      const message =
-        reason?.message ??
-        `the GPU was lost while reading ${name}: ${error instanceof Error ? error.message : error}`;
-      throw fault('gpu-lost', message, { notes: [...(reason?.notes ?? []), ...this.unfinished()] });
-    });
-    const result = new Float32Array(back.getMappedRange(0, bytes).slice(0));
-    back.unmap();
-    this.staging.get(back.size)!.push(back);
-    this.opened.check();
-    return result;
-  }
-
-  /** Read-back buffers are kept by size: a steady state creates none. */
-  private borrow(bytes: number): GPUBuffer {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 256)));
-    const free = this.staging.get(size) ?? [];
-    this.staging.set(size, free);
-    const ready = free.pop();
-    if (ready) return ready;
-    this.counters.buffers++;
-    return this.device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  readRanges(name: string, ranges: Range[]): Promise<Float32Array<ArrayBuffer>> {
+    return this.buffers.read(name, ranges, () => this.unfinished());
   }
 
   /** Compiles the pipelines of programs ahead of their first run. */
@@ -238,75 +127,27 @@ export class Executor {
     for (const name of names) await this.program(name);
   }
 
-  private program(name: string): Promise<Prepared[]> {
-    let prepared = this.programs.get(name);
-    if (!prepared) {
-      const dispatches = this.plan.programs[name];
-      if (!dispatches) throw new Error(`bug: the plan has no program ${name}`);
-      prepared = Promise.all(dispatches.map(d => this.prepareDispatch(d)));
-      this.programs.set(name, prepared);
+  private program(name: string): Promise<Bound[]> {
+    let bound = this.programs.get(name);
+    if (!bound) {
+      bound = Promise.all(
+        this.dispatchesOf(name).map(d =>
+          this.pipelines.bind(d, ({ bindings }, i) => {
+            const { buffer, offset, bytes } = bindings[i];
+            return { buffer: this.buffers.all[buffer], offset, size: bytes };
+          }),
+        ),
+      );
+      this.programs.set(name, bound);
     }
-    return prepared;
+    return bound;
   }
 
-  private async prepareDispatch(dispatch: Dispatch): Promise<Prepared> {
-    const variant = dispatch.variants.findLast(v => !v.hardware || this.hardware)!;
-    let compiling = this.pipelines.get(variant.kernel);
-    if (!compiling) {
-      compiling = this.compile(variant.kernel, dispatch);
-      this.pipelines.set(variant.kernel, compiling);
-    }
-    const pipeline = await compiling;
-    const entries = dispatch.bindings.map((view, binding) => ({
-      binding,
-      resource: { buffer: this.buffers[view.buffer], offset: view.offset, size: view.bytes },
-    }));
-    const bindGroup = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-    return { pipeline, bindGroup, grid: variant.grid, dispatch };
-  }
-
-  private async compile(index: number, dispatch: Dispatch): Promise<GPUComputePipeline> {
-    const { name, file, bindings } = this.plan.kernels[index];
-    const { device } = this;
-    const code = this.files.get(file);
-    if (code === undefined) throw fault('plan-damaged', `the plan lists ${file}, which is missing`);
-    // An error here would otherwise count as one that nobody expected, and spoil the device for good.
-    device.pushErrorScope('validation');
-    const module = device.createShaderModule({ code, label: name });
-    const layout = device.createBindGroupLayout({
-      entries: bindings.map(({ access }, binding) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: LAYOUT_TYPES[access] },
-      })),
-    });
-    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
-    const invalid = device.popErrorScope();
-    try {
-      const pipeline = device.createComputePipelineAsync({
-        label: name,
-        layout: pipelineLayout,
-        compute: { module, entryPoint: 'main' },
-      });
-      const [error, ready] = await Promise.all([invalid, pipeline]);
-      if (error) throw error;
-      return ready;
-    } catch (error) {
-      await this.opened.settled();
-      this.opened.check();
-      const { messages } = await module.getCompilationInfo();
-      const reasons = messages
-        .filter(m => m.type === 'error')
-        .map(m => `${file}:${m.lineNum}:${m.linePos}: ${m.message}`);
-      const { file: source, line, column, module: path } = this.plan.origins[dispatch.origin];
-      const reason =
-        reasons.length > 0
-          ? reasons
-          : [error instanceof GPUError || error instanceof Error ? error.message : String(error)];
-      throw fault('kernel-rejected', `the GPU rejects kernel ${name}`, {
-        notes: [...reason, `used for ${path}, from ${source}:${line}:${column}`],
-      });
-    }
+  /** Dispatches of a program; a name that the plan does not have is a bug of the caller. */
+  dispatchesOf(name: string): Dispatch[] {
+    const dispatches = Object.hasOwn(this.plan.programs, name) ? this.plan.programs[name] : undefined;
+    if (!dispatches) throw new Error(`bug: the plan has no program ${name}`);
+    return dispatches;
   }
 
   /** Runs programs one after another on the batch described by the symbols. Returns when all of it is submitted. */
@@ -321,22 +162,14 @@ export class Executor {
     const submit = () => {
       pass.end();
       this.device.queue.submit([encoder.finish()]);
-      this.counters.submits++;
+      this.submitted.submits++;
       if (first && last) this.follow({ programs: names, first, last });
     };
-    for (const { pipeline, bindGroup, grid, dispatch } of (
-      await Promise.all(names.map(n => this.program(n)))
-    ).flat()) {
-      const [x, y, z] = grid.map(size => evaluate(size, symbols));
-      if (x * y * z === 0) continue;
-      if (Math.max(x, y, z) > MAX_WORKGROUPS) throw tooLarge(this.plan, dispatch, Math.max(x, y, z));
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(x, y, z);
-      this.counters.dispatches++;
-      first ??= dispatch;
-      last = dispatch;
-      pending += flopsOf(dispatch, symbols);
+    for (const bound of (await Promise.all(names.map(n => this.program(n)))).flat()) {
+      if (!this.record(pass, bound, symbols)) continue;
+      first ??= bound.dispatch;
+      last = bound.dispatch;
+      pending += flopsOf(bound.dispatch, symbols);
       if (pending < limit) continue;
       submit();
       encoder = this.device.createCommandEncoder();
@@ -345,6 +178,22 @@ export class Executor {
       first = undefined;
     }
     submit();
+  }
+
+  /** Records one dispatch; false where there is nothing to do for this batch. */
+  record(
+    pass: GPUComputePassEncoder,
+    { pipeline, bindGroup, grid, dispatch }: Bound,
+    symbols: Symbols,
+  ): boolean {
+    const [x, y, z] = grid.map(size => evaluate(size, symbols));
+    if (x * y * z === 0) return false;
+    if (Math.max(x, y, z) > MAX_WORKGROUPS) throw tooLarge(this.plan, dispatch, Math.max(x, y, z));
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(x, y, z);
+    this.submitted.dispatches++;
+    return true;
   }
 
   private follow(submit: Submit): void {
@@ -368,8 +217,8 @@ export class Executor {
     return [`the GPU was at ${oldest.programs.join(', ')}: ${from === to ? from : `from ${from} to ${to}`}`];
   }
 
-  /** Layout: kernels/common/frame.wgsl. */
-  private writeFrame(symbols: Symbols, frame: Frame): void {
+  /** Describes the batch to every program that is submitted from now on. Layout: kernels/common/frame.wgsl. */
+  writeFrame(symbols: Symbols, frame: Frame): void {
     const words = new Uint32Array(12);
     words.set([
       symbols.tokens,
@@ -386,8 +235,7 @@ export class Executor {
 
   /** Frees every buffer; the device stays open. */
   close(): void {
-    for (const buffer of this.buffers) buffer.destroy();
-    for (const buffers of this.staging.values()) for (const buffer of buffers) buffer.destroy();
+    this.buffers.destroy();
   }
 }
 
@@ -401,28 +249,4 @@ function tooLarge(plan: Plan, dispatch: Dispatch, workgroups: number) {
     'batch-too-large',
     `kernel ${name} would need ${workgroups} workgroups in one direction, beyond WebGPU's ${MAX_WORKGROUPS}`,
   );
-}
-
-/** Writes runs of [value, count] out in full. */
-function expandRuns(runs: Plan['groupRuns'], length: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(length);
-  let at = 0;
-  for (const [value, count] of runs) {
-    words.fill(value, at, at + count);
-    at += count;
-  }
-  return words;
-}
-
-/** [positions, 2·frequencies]: cosines, then sines, of position·frequency, computed in f64 because WGSL's are coarse. */
-function ropeTable(frequencies: number[], positions: number): Float32Array<ArrayBuffer> {
-  const half = frequencies.length;
-  const table = new Float32Array(positions * 2 * half);
-  for (let p = 0; p < positions; p++) {
-    for (let i = 0; i < half; i++) {
-      table[p * 2 * half + i] = Math.cos(p * frequencies[i]);
-      table[p * 2 * half + half + i] = Math.sin(p * frequencies[i]);
-    }
-  }
-  return table;
 }

@@ -3,6 +3,9 @@ import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
 import { fault } from '../report/fault.ts';
 import { normalStream, uniformStream } from './random.ts';
 
+/** Everything an optimiser step reads of those before it, each as one flat buffer. */
+export type TrainedState = Record<'params' | 'moment1' | 'moment2', Float32Array>;
+
 /** Floats of the plan's parameter buffer. */
 export function parameterFloats(plan: Plan): number {
   return plan.buffers.find(b => b.role === 'parameter')!.bytes / 4;
@@ -57,10 +60,7 @@ export function extract(flat: Float32Array, { offset, rows, columns, ld }: PlanP
 }
 
 /** Name of the first tensor with a number that is not finite, in the parameters or in the moments of the optimiser. */
-export function firstNotFinite(
-  plan: Plan,
-  tensors: Record<'params' | 'moment1' | 'moment2', Float32Array>,
-): string | undefined {
+export function firstNotFinite(plan: Plan, tensors: TrainedState): string | undefined {
   for (const [part, flat] of Object.entries(tensors)) {
     if (flat.every(Number.isFinite)) continue;
     const found = plan.parameters.find(p => !extract(flat, p).every(Number.isFinite));

@@ -4,8 +4,8 @@
  */
 import type { Plan } from '../../compiler/plan/schema.ts';
 import type { PackedBatch } from '../data/batches.ts';
-import type { Tensors } from '../run/checkpoint.ts';
 import type { Executor, Frame, Symbols } from './executor.ts';
+import type { TrainedState } from './parameters.ts';
 import { groupTable } from './schedule.ts';
 import { balanceLoss, STATS_FLOATS } from './telemetry.ts';
 
@@ -44,7 +44,7 @@ export class Session {
   }
 
   /** Goes on from what `snapshot` and `updates` said. */
-  restore({ params, moment1, moment2 }: Tensors, updates: number): void {
+  restore({ params, moment1, moment2 }: TrainedState, updates: number): void {
     this.executor.write('params', params);
     this.executor.write('moment1', moment1);
     this.executor.write('moment2', moment2);
@@ -53,7 +53,7 @@ export class Session {
   }
 
   /** Everything an optimiser step reads of those before it. */
-  async snapshot(): Promise<Tensors> {
+  async snapshot(): Promise<TrainedState> {
     const [params, moment1, moment2] = await Promise.all(
       ['params', 'moment1', 'moment2'].map(name => this.whole(name)),
     );

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { batchesInOrder, batchStream, NO_TARGET, pack } from '../../src/data/batches.ts';
-import { countTargets, IGNORED, type Sample } from '../../src/data/sample.ts';
+import { countTargets, IGNORED, type Sample } from '../../src/data/labels.ts';
 import { permutation, split } from '../../src/data/shuffle.ts';
 
 const sample = (ids: number[], masked: boolean[]): Sample => ({

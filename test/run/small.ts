@@ -8,7 +8,7 @@ import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
 import { check } from '../../dsl/index.ts';
 import type { Program } from '../../dsl/program.ts';
 import { type PackedBatch, pack } from '../../src/data/batches.ts';
-import { IGNORED } from '../../src/data/sample.ts';
+import { IGNORED } from '../../src/data/labels.ts';
 import { expectedTensors } from '../../src/model/checkpoint.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { Executor, type ExecutorOptions } from '../../src/runtime/executor.ts';
@@ -36,6 +36,7 @@ export const SMALL = parseConfig({
 
 export interface Text {
   adapters: string;
+  model?: string;
   train?: string;
   data?: string;
   evals?: string;
@@ -44,11 +45,12 @@ export interface Text {
 /** The checked program; `adapters` are whole blocks, '' is a bare model. */
 export function programOf({
   adapters,
+  model = '',
   train = '',
   data = 'length: 32; loss: all',
   evals = '',
 }: Text): Program {
-  const text = `model "m" < >
+  const text = `model "m" < ${model} >
 data "d.jsonl" < ${data} >
 train < steps: 20; batch: 5; lr: 1e-2; clip: 0; schedule: constant; ${train} >
 ${adapters || 'adapter q_proj < >'}

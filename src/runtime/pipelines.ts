@@ -1,0 +1,113 @@
+/** Kernels of a plan as pipelines, each compiled once, and dispatches bound to buffers. */
+import type { Dispatch, Plan, Variant } from '../../compiler/plan/schema.ts';
+import { fault } from '../report/fault.ts';
+import type { Watched } from './device.ts';
+
+/** A dispatch ready to be recorded. */
+export interface Bound {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  grid: Variant['grid'];
+  dispatch: Dispatch;
+}
+
+/** The GPU memory that binding `binding` of a dispatch stands for. */
+export type Resource = (dispatch: Dispatch, binding: number) => GPUBufferBinding;
+
+/** Picks one of the variants that this device can run; `variants` is never empty, and ends with the fastest known. */
+export type Choose = (dispatch: Dispatch, variants: readonly Variant[]) => Variant;
+
+const LAYOUT_TYPES = {
+  uniform: 'uniform',
+  read: 'read-only-storage',
+  write: 'storage',
+  read_write: 'storage',
+} as const;
+/** GPUShaderStage.COMPUTE. */
+const COMPUTE_STAGE = 4;
+
+export class Pipelines {
+  private readonly plan: Plan;
+  private readonly files: ReadonlyMap<string, string>;
+  private readonly watched: Watched;
+  private readonly hardware: boolean;
+  private readonly choose: Choose;
+  private readonly compiled = new Map<number, Promise<GPUComputePipeline>>();
+
+  constructor(
+    plan: Plan,
+    files: ReadonlyMap<string, string>,
+    watched: Watched,
+    hardware: boolean,
+    choose: Choose = (_, variants) => variants.at(-1)!,
+  ) {
+    this.plan = plan;
+    this.files = files;
+    this.watched = watched;
+    this.hardware = hardware;
+    this.choose = choose;
+  }
+
+  async bind(dispatch: Dispatch, resource: Resource): Promise<Bound> {
+    const variant = this.choose(
+      dispatch,
+      dispatch.variants.filter((v, i) => i === 0 || this.runs(v)),
+    );
+    let compiling = this.compiled.get(variant.kernel);
+    if (!compiling) {
+      compiling = this.compile(variant.kernel, dispatch);
+      this.compiled.set(variant.kernel, compiling);
+    }
+    const pipeline = await compiling;
+    const bindGroup = this.watched.device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: dispatch.bindings.map((_, binding) => ({ binding, resource: resource(dispatch, binding) })),
+    });
+    return { pipeline, bindGroup, grid: variant.grid, dispatch };
+  }
+
+  private runs({ hardware, features }: Variant): boolean {
+    return (!hardware || this.hardware) && (features ?? []).every(f => this.watched.device.features.has(f));
+  }
+
+  private async compile(index: number, dispatch: Dispatch): Promise<GPUComputePipeline> {
+    const { name, file, bindings, entry } = this.plan.kernels[index];
+    const { device } = this.watched;
+    const code = this.files.get(file);
+    if (code === undefined) throw fault('plan-damaged', `the plan lists ${file}, which is missing`);
+    // An error here would otherwise count as one that nobody expected, and spoil the device for good.
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ code, label: name });
+    const layout = device.createBindGroupLayout({
+      entries: bindings.map(({ access }, binding) => ({
+        binding,
+        visibility: COMPUTE_STAGE,
+        buffer: { type: LAYOUT_TYPES[access] },
+      })),
+    });
+    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    const invalid = device.popErrorScope();
+    try {
+      const pipeline = device.createComputePipelineAsync({
+        label: name,
+        layout: pipelineLayout,
+        compute: { module, entryPoint: entry },
+      });
+      const [error, ready] = await Promise.all([invalid, pipeline]);
+      if (error) throw error;
+      return ready;
+    } catch (error) {
+      await this.watched.settled();
+      this.watched.check();
+      const { messages } = await module.getCompilationInfo();
+      const reasons = messages
+        .filter(m => m.type === 'error')
+        .map(m => `${file}:${m.lineNum}:${m.linePos}: ${m.message}`);
+      const { file: source, line, column, module: path } = this.plan.origins[dispatch.origin];
+      if (reasons.length === 0) reasons.push((error as Partial<Error> | undefined)?.message ?? String(error));
+      throw fault('kernel-rejected', `the GPU rejects kernel ${name}`, {
+        notes: [...reasons, `used for ${path}, from ${source}:${line}:${column}`],
+      });
+    }
+  }
+}
