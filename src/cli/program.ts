@@ -14,6 +14,7 @@ import {
   type Overrides,
   type Program,
 } from '../../dsl/index.ts';
+import { findModel, modelNotFound } from '../model/cache.ts';
 import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
 import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
@@ -162,7 +163,7 @@ export function compileInto(
 ): Plan {
   const shape = shapeOf(program);
   const { compiled, diagnostics } = compile(program, shape, {
-    pathOf: (path, base) => fromFolder(folder, path, base),
+    pathOf: (path, base) => pinnedModel(program, path) ?? fromFolder(folder, path, base),
     ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
   });
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);
@@ -173,23 +174,22 @@ export function compileInto(
   return compiled.plan;
 }
 
-/** The base model's shape; a missing folder is reported at its place in the program. */
-export function shapeOf(program: Program) {
-  const { path, baseDir, origin } = program.model;
-  const folder = resolve(baseDir, path);
-  if (existsSync(folder)) {
-    // Headers only; without weights a plan can still be compiled.
-    if (program.model.dtype !== 'auto' || !hasWeights(folder)) return readConfig(folder);
-    const checkpoint = openCheckpoint(folder);
-    checkpoint.close();
-    return checkpoint.shape;
-  }
-  throw fault(
-    'file-not-found',
-    `there is no model folder \`${path}\``,
-    origin.line > 0 ? { span: origin } : {},
-  );
+/** The base model's shape; a missing one is reported at its place in the program. */
+export function shapeOf({ model }: Program) {
+  const { path, baseDir, origin } = model;
+  const found = findModel(path, baseDir);
+  if (!found) throw modelNotFound(path, origin.line > 0 ? { span: origin } : {});
+  const { folder } = found;
+  // Headers only; without weights a plan can still be compiled.
+  if (model.dtype !== 'auto' || !hasWeights(folder)) return readConfig(folder);
+  const checkpoint = openCheckpoint(folder);
+  checkpoint.close();
+  return checkpoint.shape;
 }
+
+/** How a plan names the program's base model if that is a cached repository: by its commit, which never changes. */
+export const pinnedModel = ({ model }: Program, path: string): string | undefined =>
+  path === model.path ? findModel(path, model.baseDir)?.pinned : undefined;
 
 /** Paths in a plan are relative to its folder, with forward slashes, so that it can be moved with what it names. */
 function fromFolder(folder: string, path: string, baseDir: string): string {

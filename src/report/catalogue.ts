@@ -52,6 +52,26 @@ export const FAULTS = {
     help: 'download the file again or correct it',
   },
   // base models
+  'model-not-found': {
+    about: 'A base model is neither a folder nor a repository in the local cache.',
+    help: 'check the path; paths in a `.mos` file are relative to that file',
+  },
+  'model-not-accessible': {
+    about: 'A repository is private, gated or not there: the server does not give it to you.',
+    help: 'check the name; accept the terms on its page, and set HF_TOKEN to a token that may read it',
+  },
+  'download-failed': {
+    about: 'A file could not be fetched. What has arrived is kept, and `mos pull` goes on from there.',
+    help: 'check the network and run the command again',
+  },
+  'download-damaged': {
+    about: 'What a server sent is not what it said it would send: another hash or size. It was thrown away.',
+    help: 'run the command again; if it stays so, what stands between you and the server changes files',
+  },
+  'not-enough-disk': {
+    about: 'A download needs more space than is free. Nothing was fetched.',
+    help: 'make room, or name another folder with HF_HUB_CACHE',
+  },
   'bad-safetensors': {
     about: 'A safetensors file breaks its format.',
     help: 'download or export the file again',

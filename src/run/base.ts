@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { type OpenedDevice, openDevice } from '../gpu/device.ts';
+import { findModel, modelNotFound } from '../model/cache.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { openTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { Executor } from '../runtime/executor.ts';
@@ -31,7 +32,9 @@ export async function openBase(
   phase('reading the plan');
   const { plan, files } = readPlan(folder);
   if (!plan.model) throw new Error('bug: this plan has no base model');
-  const checkpoint = openCheckpoint(inPlan(folder, plan.model.path));
+  const found = findModel(plan.model.path, folder);
+  if (!found) throw modelNotFound(plan.model.path);
+  const checkpoint = openCheckpoint(found.folder);
   let opened: OpenedDevice | undefined;
   try {
     const tokenizer = openTokenizer(checkpoint.folder, plan.model.vocabulary);

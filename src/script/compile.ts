@@ -2,7 +2,7 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { type Compiled, compile as compileProgram } from '../../compiler/index.ts';
 import type { Diagnostic, Program } from '../../dsl/index.ts';
-import { shapeOf } from '../cli/program.ts';
+import { pinnedModel, shapeOf } from '../cli/program.ts';
 import { writePlan } from '../run/plan-folder.ts';
 import { MosError } from './check.ts';
 
@@ -23,6 +23,8 @@ export function compile(program: Program, { model, out }: CompileOptions = {}): 
   const whole =
     model === undefined ? program : { ...program, model: { ...program.model, path: model, baseDir: '.' } };
   const pathOf = (path: string, baseDir: string): string => {
+    const pinned = pinnedModel(whole, path);
+    if (pinned !== undefined) return pinned;
     const full = resolve(baseDir, path);
     return out === undefined || isAbsolute(path) ? full : relative(resolve(out), full).split(sep).join('/');
   };

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { findModel } from '../../model/cache.ts';
 import { fault } from '../../report/fault.ts';
 import { defineCommand } from '../command.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
@@ -32,7 +31,7 @@ export const check = defineCommand({
       const { program, diagnostics: told } = checkFile(file, values, terminal, { model: false });
       const diagnostics = program ? [...told, ...checkSpaces(program)] : told;
       const model = program?.model;
-      if (!program || !model?.path || !existsSync(resolve(model.baseDir, model.path))) return diagnostics;
+      if (!program || !model?.path || !findModel(model.path, model.baseDir)) return diagnostics;
       return [...diagnostics, ...select(program, shapeOf(program)).diagnostics];
     });
     if (format === 'json') terminal.outPart(renderJson(found, terminal.sources));

@@ -9,6 +9,7 @@ import { fmt } from './fmt.ts';
 import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
 import { lsp } from './lsp.ts';
+import { pull } from './pull.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   evaluate,
   generate,
   verify,
+  pull,
   devices,
   lsp,
   helpFor(() => COMMANDS),
