@@ -2,12 +2,12 @@
  * Runs a plan: buffers, pipelines and bind groups are built once, then programs are replayed. Knows plans only, never
  * the language, and nothing of the machine but a `GPUDevice`. Everything that changes per step is data in buffers.
  */
-import type { Dispatch, Plan, SizeSymbol } from '../../compiler/plan/schema.ts';
+import type { Dispatch, Plan, SizeSymbol, Variant } from '../../compiler/plan/schema.ts';
 import { evaluate } from '../../compiler/plan/size.ts';
 import { fault } from '../report/fault.ts';
 import { PlanBuffers, type Range } from './buffers.ts';
 import type { Watched } from './device.ts';
-import { type Bound, type Choose, Pipelines } from './pipelines.ts';
+import { type Bound, type Choose, lastVariant, Pipelines } from './pipelines.ts';
 import type { TensorSource } from './upload-weights.ts';
 
 export type Symbols = Record<SizeSymbol, number>;
@@ -25,7 +25,7 @@ export interface Frame {
 export interface ExecutorOptions {
   /** Takes the hardware variants even on a software adapter (tests), or never. Default: by adapter. */
   hardwareVariants?: boolean;
-  /** Picks among the variants of a dispatch that the device can run. Default: the last. */
+  /** Picks among the variants of a dispatch that the device can run. Default: `lastVariant`. */
   choose?: Choose;
   /** Called between stages of loading. */
   onPhase?: (phase: string) => void;
@@ -66,7 +66,7 @@ export class Executor {
     this.device = opened.device;
     this.hardware = options.hardwareVariants ?? !opened.software;
     this.buffers = new PlanBuffers(plan, opened);
-    this.pipelines = new Pipelines(plan, files, opened, this.hardware, options.choose);
+    this.pipelines = new Pipelines(plan, files, opened, options.choose ?? lastVariant(this.hardware));
   }
 
   /** Allocates every buffer and fills the constant ones. Throws `gpu-out-of-memory` with the bytes that were wanted. */
@@ -130,17 +130,19 @@ export class Executor {
   private program(name: string): Promise<Bound[]> {
     let bound = this.programs.get(name);
     if (!bound) {
-      bound = Promise.all(
-        this.dispatchesOf(name).map(d =>
-          this.pipelines.bind(d, ({ bindings }, i) => {
-            const { buffer, offset, bytes } = bindings[i];
-            return { buffer: this.buffers.all[buffer], offset, size: bytes };
-          }),
-        ),
-      );
+      bound = Promise.all(this.dispatchesOf(name).map(d => this.bind(d)));
       this.programs.set(name, bound);
     }
     return bound;
+  }
+
+  /** A dispatch on the plan's buffers; with a given variant, or the one that was chosen. */
+  bind(dispatch: Dispatch, variant?: Variant): Promise<Bound> {
+    const resource = ({ bindings }: Dispatch, i: number) => {
+      const { buffer, offset, bytes } = bindings[i];
+      return { buffer: this.buffers.all[buffer], offset, size: bytes };
+    };
+    return this.pipelines.bind(dispatch, resource, variant);
   }
 
   /** Dispatches of a program; a name that the plan does not have is a bug of the caller. */

@@ -14,8 +14,14 @@ export interface Bound {
 /** The GPU memory that binding `binding` of a dispatch stands for. */
 export type Resource = (dispatch: Dispatch, binding: number) => GPUBufferBinding;
 
-/** Picks one of the variants that this device can run; `variants` is never empty, and ends with the fastest known. */
+/** Picks one of the variants that this device can run; `variants` starts with the reference. */
 export type Choose = (dispatch: Dispatch, variants: readonly Variant[]) => Variant;
+
+/** The choice without measurements: the last variant, for hardware only where there is any. */
+export const lastVariant =
+  (hardware: boolean): Choose =>
+  (_, variants) =>
+    variants.findLast(v => !v.hardware || hardware)!;
 
 const LAYOUT_TYPES = {
   uniform: 'uniform',
@@ -30,29 +36,29 @@ export class Pipelines {
   private readonly plan: Plan;
   private readonly files: ReadonlyMap<string, string>;
   private readonly watched: Watched;
-  private readonly hardware: boolean;
   private readonly choose: Choose;
   private readonly compiled = new Map<number, Promise<GPUComputePipeline>>();
 
-  constructor(
-    plan: Plan,
-    files: ReadonlyMap<string, string>,
-    watched: Watched,
-    hardware: boolean,
-    choose: Choose = (_, variants) => variants.at(-1)!,
-  ) {
+  constructor(plan: Plan, files: ReadonlyMap<string, string>, watched: Watched, choose: Choose) {
     this.plan = plan;
     this.files = files;
     this.watched = watched;
-    this.hardware = hardware;
     this.choose = choose;
   }
 
-  async bind(dispatch: Dispatch, resource: Resource): Promise<Bound> {
-    const variant = this.choose(
-      dispatch,
-      dispatch.variants.filter((v, i) => i === 0 || this.runs(v)),
+  /** Variants of a dispatch that this device can run. */
+  runnable({ variants }: Dispatch): Variant[] {
+    return variants.filter(
+      ({ features = [] }, i) => i === 0 || features.every(f => this.watched.device.features.has(f)),
     );
+  }
+
+  /** `variant`: default is the choice this was made with. */
+  async bind(
+    dispatch: Dispatch,
+    resource: Resource,
+    variant = this.choose(dispatch, this.runnable(dispatch)),
+  ): Promise<Bound> {
     let compiling = this.compiled.get(variant.kernel);
     if (!compiling) {
       compiling = this.compile(variant.kernel, dispatch);
@@ -64,10 +70,6 @@ export class Pipelines {
       entries: dispatch.bindings.map((_, binding) => ({ binding, resource: resource(dispatch, binding) })),
     });
     return { pipeline, bindGroup, grid: variant.grid, dispatch };
-  }
-
-  private runs({ hardware, features }: Variant): boolean {
-    return (!hardware || this.hardware) && (features ?? []).every(f => this.watched.device.features.has(f));
   }
 
   private async compile(index: number, dispatch: Dispatch): Promise<GPUComputePipeline> {
