@@ -76,6 +76,7 @@ const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
   { of: /^compiler\//, may: /^(dsl|kernels|compiler)\//, packages: [] },
   { of: /^src\/report\//, may: /^src\/report\//, packages: [] },
   { of: /^src\/host\//, may: /^src\/(host|report)\//, packages: 'any' },
+  { of: /^src\/protocols\//, may: /^src\/(protocols|model|report)\//, packages: [] },
   {
     of: /^src\/(runtime\.ts$|runtime\/)/,
     may: /^(compiler\/plan|src\/(runtime|model|data|report))\//,
@@ -83,7 +84,7 @@ const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
   },
   {
     of: /^src\/(gpu|run|model|data)\//,
-    may: /^(compiler\/plan|src\/(gpu|run|runtime|model|data|report|host))\//,
+    may: /^(compiler\/plan|src\/(gpu|run|runtime|model|data|protocols|report|host))\//,
     packages: 'any',
   },
   {
@@ -101,6 +102,11 @@ const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
     of: /^src\/docs\//,
     may: /^(dsl\/|compiler\/problems\.ts$|src\/(docs|report)\/)/,
     packages: ['node:fs'],
+  },
+  {
+    of: /^src\/inspect\//,
+    may: /^(compiler\/(plan\/|summary\.ts$)|src\/(inspect|report)\/)/,
+    packages: [],
   },
   { of: /^src\//, may: /./, packages: 'any' },
 ];

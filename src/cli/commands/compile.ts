@@ -1,6 +1,6 @@
+import { summaryText } from '../../inspect/summary-text.ts';
 import { defineCommand } from '../command.ts';
 import { PROGRAM_OPTIONS, SWEEP_OPTIONS } from '../program.ts';
-import { summaryText } from '../summary-text.ts';
 import { EXIT } from '../supervise.ts';
 
 export const compile = defineCommand({

@@ -3,11 +3,13 @@ import type { Command } from '../command.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import { devices } from './devices.ts';
+import { diff } from './diff.ts';
 import { evaluate } from './eval.ts';
 import { explain } from './explain.ts';
 import { fmt } from './fmt.ts';
 import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
+import { inspect } from './inspect.ts';
 import { lsp } from './lsp.ts';
 import { pull } from './pull.ts';
 import { train } from './train.ts';
@@ -18,6 +20,8 @@ export const COMMANDS: readonly Command[] = [
   fmt,
   explain,
   compile,
+  inspect,
+  diff,
   train,
   evaluate,
   generate,

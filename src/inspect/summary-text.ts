@@ -1,5 +1,6 @@
 /** The summary of a plan as a person reads it. */
 import type { PlanSummary } from '../../compiler/summary.ts';
+import { bytesText, flopsText } from '../report/units.ts';
 
 export function summaryText({
   adapters,
@@ -16,25 +17,30 @@ export function summaryText({
   ]);
   const roles = Object.entries(memory)
     .sort(([, a], [, b]) => b - a)
-    .map(([role, size]) => `  ${role.padEnd(10)} ${sizeText(size).padStart(10)}`);
+    .map(([role, size]) => `  ${role.padEnd(10)} ${bytesText(size).padStart(10)}`);
   return [
     ...lines,
     `trainable parameters: ${trainable.toLocaleString('en')}`,
-    `GPU memory, peak: ${sizeText(bytes)}`,
+    `GPU memory, peak: ${bytesText(bytes)}`,
     ...roles,
     `training step of ${step.tokens} tokens: ${step.dispatches} dispatches of ${kernels} kernels, ${flopsText(step.flops)}, ${flopsText(step.flopsPerToken)} per token`,
     `generation: ${decode.dispatches} dispatches and ${flopsText(decode.flops)} per token`,
   ].join('\n');
 }
 
-/** `layers 0-5: self_attn.o_proj` for every kind of module. */
-function shorten(modules: string[]): string {
+/** `self_attn.q_proj, self_attn.o_proj in layers 0-5; mlp.up_proj in layers 1-2`. */
+export function shorten(modules: readonly string[]): string {
   const layers = new Map<string, number[]>();
   for (const module of modules) {
     const [, layer, rest] = /layers\.(\d+)\.(.*)$/.exec(module) ?? [undefined, '0', module];
     layers.set(rest, [...(layers.get(rest) ?? []), Number(layer)]);
   }
-  return [...layers].map(([rest, numbers]) => `${rest} in layers ${ranges(numbers)}`).join('; ');
+  const kinds = new Map<string, string[]>();
+  for (const [kind, numbers] of layers) {
+    const where = ranges(numbers);
+    kinds.set(where, [...(kinds.get(where) ?? []), kind]);
+  }
+  return [...kinds].map(([where, names]) => `${names.join(', ')} in layers ${where}`).join('; ');
 }
 
 /** [0, 1, 2, 5] is `0-2, 5`. */
@@ -47,15 +53,4 @@ function ranges(numbers: number[]): string {
     else runs.push([n, n]);
   }
   return runs.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(', ');
-}
-
-export function sizeText(bytes: number): string {
-  const [scale, unit] =
-    bytes >= 2 ** 30 ? [2 ** 30, 'GiB'] : bytes >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
-  return `${Number((bytes / scale).toPrecision(3))} ${unit}`;
-}
-
-function flopsText(flops: number): string {
-  const [scale, unit] = flops >= 1e12 ? [1e12, 'TFLOP'] : flops >= 1e9 ? [1e9, 'GFLOP'] : [1e6, 'MFLOP'];
-  return `${Number((flops / scale).toPrecision(3))} ${unit}`;
 }
