@@ -7,20 +7,11 @@
  * `softwareGpu().environment`, or, under Bun, `applyInProcess()` before `webgpu` is imported.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
+import { cacheFolder } from './cache.ts';
 
 /** Where the driver is and what a process needs in its environment to find it; or why there is none. */
 export type SoftwareGpu =
@@ -148,25 +139,6 @@ function unpack(archive: string): string {
     if (!existsSync(folder)) throw error;
   }
   return folder;
-}
-
-/**
- * The user's cache. Without a writable home: a private folder for this run, as code must not come from a name that
- * others can guess and fill.
- */
-function cacheFolder(): string {
-  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  try {
-    const folder = join(base, 'mos');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const probe = mkdtempSync(join(folder, '.probe-'));
-    rmSync(probe, { recursive: true });
-    return folder;
-  } catch {
-    const folder = mkdtempSync(join(tmpdir(), 'mos-'));
-    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-    return folder;
-  }
 }
 
 /** Plain files of a tar archive: 512-byte headers, name at 0, octal size at 124, type at 156. */
