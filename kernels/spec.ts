@@ -35,7 +35,8 @@ export interface KernelSpec {
  *
  * tokens: rows of every activation matrix now. targets: rows of the gathered head input now. rows: sequences now.
  * seed, step, micro: counters of the counter-based random generator. training: 1 while dropout and noise act.
- * loss_scale: f32, 1 / number of targets in the whole optimiser step. aux_scale: f32, 1 / micro-batches per step.
+ * loss_scale: f32, scale of the loss / number of targets in the whole optimiser step; while the optimiser runs, 1 / that
+ * scale. aux_scale: f32, scale of the loss / micro-batches per step. The scale is 1 unless gradients pass through f16.
  */
 export const FRAME_FIELDS = [
   'tokens',

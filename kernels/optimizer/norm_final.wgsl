@@ -1,5 +1,6 @@
-// Second half of the gradient norm, one workgroup: control = (norm, clip factor, number of unusable gradients, 0), the
-// clip factor as in torch.nn.utils.clip_grad_norm_.
+// Second half of the gradient norm, one workgroup: control = (norm, factor for every gradient, number of unusable
+// gradients, 0). The factor clips as torch.nn.utils.clip_grad_norm_ does, and undoes a scale of the loss: while the
+// optimiser runs, frame.loss_scale is one over that scale, and the norm is that of the gradients without it.
 const PARTIALS: u32 = 1u; // @param
 const MAX_NORM: f32 = 1.0f; // @param
 const LANES = 64u;
@@ -14,9 +15,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   let sums = sum_of_lanes(lane, sum);
   if (lane == 0u) {
     // WGSL's sqrt(0) inherits a division by zero.
-    let norm = select(0.0, sqrt(sums.x), sums.x > 0.0);
+    let norm = select(0.0, sqrt(sums.x), sums.x > 0.0) * frame.loss_scale;
     control[0] = norm;
-    control[1] = select(1.0, min(1.0, MAX_NORM / (norm + 1e-6)), MAX_NORM > 0.0);
+    control[1] = select(1.0, min(1.0, MAX_NORM / (norm + 1e-6)), MAX_NORM > 0.0) * frame.loss_scale;
     control[2] = sums.y;
     control[3] = 0.0;
   }

@@ -8,16 +8,21 @@ export const UNUSABLE_FROM = 2 ** 50;
 
 const usable = (g: number) => Math.abs(g) < UNUSABLE_FROM;
 
-/** (norm of the usable gradients, clip factor, number of unusable gradients, 0). */
-export function gradientControl(grads: ArrayLike<number>, maxNorm: number): [number, number, number, number] {
+/** (norm of the usable gradients, factor for every gradient, number of unusable gradients, 0); `unscale`: 1 / scale of the loss. */
+export function gradientControl(
+  grads: ArrayLike<number>,
+  maxNorm: number,
+  unscale = 1,
+): [number, number, number, number] {
   let squares = 0;
   let bad = 0;
   for (let i = 0; i < grads.length; i++) {
     if (usable(grads[i])) squares += grads[i] ** 2;
     else bad++;
   }
-  const norm = Math.sqrt(squares);
-  return [norm, maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1, bad, 0];
+  const norm = Math.sqrt(squares) * unscale;
+  const clip = maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1;
+  return [norm, clip * unscale, bad, 0];
 }
 
 export interface OptimizerState {

@@ -1,7 +1,7 @@
 // One optimiser step over the flat parameter buffer, four floats an invocation. Every block of 16 floats belongs to a
 // group, a row of 12 floats: 0 lr, 1 weight decay, 2 beta1, 3 beta2, 4 eps, 5 1/(1 − beta1^t), 6 1/(1 − beta2^t) (both
 // computed by the host in f64), 7 and 8 the range of the parameter after the step, 9 kind (0 frozen, 1 AdamW as in torch,
-// Loshchilov and Hutter, arXiv 1711.05101, 2 SGD). Gradients are multiplied by the clip factor control[1]. Nothing is
+// Loshchilov and Hutter, arXiv 1711.05101, 2 SGD). Gradients are multiplied by control[1]. Nothing is
 // touched, moments included, when a gradient was unusable or the norm is not finite.
 const COUNT: u32 = 64u; // @param
 const FROZEN = 0.0;

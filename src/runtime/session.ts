@@ -60,8 +60,17 @@ export class Session {
     return { params, moment1, moment2 };
   }
 
-  /** One optimiser step over its micro-batches. `factor` scales every learning rate. */
-  async step(batches: PackedBatch[], factor: number, step: number, seed: number): Promise<StepResult> {
+  /**
+   * One optimiser step over its micro-batches. `factor` scales every learning rate; `scale`, a power of two, scales the
+   * gradients on their way, of which nothing remains in parameters or results.
+   */
+  async step(
+    batches: PackedBatch[],
+    factor: number,
+    step: number,
+    seed: number,
+    scale = 1,
+  ): Promise<StepResult> {
     const { executor, plan } = this;
     const targets = batches.reduce((sum, b) => sum + b.targets, 0);
     const tokens = batches.reduce((sum, b) => sum + b.tokens, 0);
@@ -70,8 +79,8 @@ export class Session {
       step,
       micro: 0,
       training: true,
-      lossScale: 1 / targets,
-      auxScale: 1 / batches.length,
+      lossScale: scale / targets,
+      auxScale: scale / batches.length,
     };
     executor.clear('grads', 'metrics');
     executor.write('groups', groupTable(plan.groups, factor, this.updates));
@@ -85,7 +94,7 @@ export class Session {
       stats.catch(() => {});
       telemetry.push(stats);
     }
-    await executor.run(['optimizer'], symbolsOf(batches[0]), frame);
+    await executor.run(['optimizer'], symbolsOf(batches[0]), { ...frame, lossScale: 1 / scale });
     const [metrics, control, ...stats] = await Promise.all([
       executor.read('metrics', 1),
       executor.read('control', 4),
@@ -96,7 +105,7 @@ export class Session {
     if (ok) this.updates++;
     const balance = stats.reduce((sum, s) => sum + balanceLoss(plan, s), 0) / batches.length;
     return {
-      loss: metrics[0],
+      loss: metrics[0] / scale,
       balance,
       norm: ok ? control[0] : Number.NaN,
       notFinite,
@@ -168,5 +177,14 @@ export function switchAdapters(executor: Executor, on: ReadonlySet<string>): voi
   slots.forEach((name, slot) => {
     scale.fill(on.has(name) ? 1 : 0, slot * symbols.rows, (slot + 1) * symbols.rows);
   });
+  executor.write('slot_scale', scale);
+}
+
+/** Switches named adapters on row by row; rows beyond those given have none. */
+export function switchRows(executor: Executor, rows: readonly (readonly string[])[]): void {
+  const { slots, symbols } = executor.plan;
+  const scale = new Float32Array(Math.max(slots.length, 1) * symbols.rows);
+  for (const [row, names] of rows.entries())
+    for (const name of names) scale[slots.indexOf(name) * symbols.rows + row] = 1;
   executor.write('slot_scale', scale);
 }

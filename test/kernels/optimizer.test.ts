@@ -54,6 +54,7 @@ async function control(
   MAX_NORM: number,
   groups = TRAINED,
   groupOfBlock = new Uint32Array(grads.length / BLOCK_FLOATS),
+  unscale = 1,
 ): Promise<Float32Array> {
   const { partial } = await runKernel(
     optimizerNormPartial,
@@ -65,7 +66,7 @@ async function control(
     optimizerNormFinal,
     { PARTIALS, MAX_NORM },
     { partial, control: floats(4) },
-    { workgroups: [1] },
+    { frame: { loss_scale: unscale }, workgroups: [1] },
   );
   return final.control as Float32Array;
 }
@@ -120,6 +121,18 @@ gpuTest('gradient norm and clip factor', async () => {
     expect([got[2], got[3]]).toEqual([0, 0]);
   }
   expect(Array.from(await control(floats(32), 2, 1))).toEqual([0, 1, 0, 0]);
+  // With the loss scaled by 1024, and that undone: the same norm, and a factor that takes 1024 away.
+  const grads = randomMatrix(76, 1, 48);
+  const [norm, factor] = await control(grads, 2, 0.5);
+  const scaled = await control(
+    grads.map(g => 1024 * g),
+    2,
+    0.5,
+    TRAINED,
+    new Uint32Array(3),
+    1 / 1024,
+  );
+  expect(Array.from(scaled)).toEqual([norm, factor / 1024, 0, 0]);
 });
 
 gpuTest('frozen groups have no part in the norm, whatever their gradients are', async () => {

@@ -136,6 +136,19 @@ describe('the same numbers', () => {
   });
 });
 
+gpuTest('a scale of the loss, for the sake of f16, changes no bit where numbers are f32', async () => {
+  const { plan, session } = await openSmall(EVERYTHING);
+  const run = async (scale: number) => {
+    session.start(randomParameters(plan, 8));
+    const results = [];
+    for (const step of [0, 1]) results.push(await session.step(whole[step], 1, step, 1, scale));
+    return { results, state: await session.snapshot() };
+  };
+  const plain = await run(1);
+  expect(plain.results.every(r => Number.isFinite(r.norm) && r.balance > 0)).toBe(true);
+  expect(await run(2 ** 12)).toEqual(plain);
+});
+
 describe('the steady state', () => {
   gpuTest('batches of any length run on one plan without a new buffer or pipeline', async () => {
     const { executor, session, plan } = await openSmall(PLAIN);
