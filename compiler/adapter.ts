@@ -29,7 +29,7 @@ export function compileAdapter(
 ): Compiled {
   const store = new Store();
   const parameters = new ParameterSpace(train);
-  const sizes = { tokens, rows: 1, generateRows: 0, context: 0, logitRows: 0 };
+  const sizes = { tokens, rows: 1, generateRows: 0, context: 0, prefillTokens: 0, logitRows: 0 };
   const lowering = new Lowering(store, parameters, sizes, 1, block.origin, undefined, new Spaces(spaces));
   const placed = lowering.placeStack([linear], new Map([[linear.path, [{ block, slot: 0 }]]]));
   lowering.declareAdapterBuffers();

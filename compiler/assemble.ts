@@ -7,6 +7,7 @@ import type { Draft, Place, Source, Value } from './graph.ts';
 import { bytesOf, planMemory } from './memory.ts';
 import { sha256 } from './plan/hash.ts';
 import type { Dispatch, Plan, PlanBuffer, PlanKernel, View } from './plan/schema.ts';
+import { useOf } from './plan/uses.ts';
 import type { Store } from './store.ts';
 
 export type Assembled = Pick<Plan, 'buffers' | 'kernels' | 'origins' | 'programs'> & {
@@ -18,7 +19,9 @@ const DUMMY = 'dummy';
 
 /** Assembles programs, given in the order in which they run. */
 export function assemble(programs: [name: string, drafts: Draft[]][], store: Store): Assembled {
-  const memory = planMemory(programs.flatMap(([, drafts]) => drafts));
+  const timeline = (use: 'training' | 'generation') =>
+    programs.flatMap(([name, drafts]) => (useOf(name) === use ? drafts : []));
+  const memory = planMemory(timeline('training'), timeline('generation'));
   store.declare(DUMMY, 'constant', 256, { kind: 'words', values: new Array<number>(64).fill(0) });
   const places = programs.flatMap(([, drafts]) => drafts).map(siteOf);
   const scratch = memory.slots.map(

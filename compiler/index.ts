@@ -34,6 +34,8 @@ export interface CompileOptions {
    * bind at once. `PORTABLE_BYTES` is what every WebGPU device does.
    */
   bindingBytes?: number;
+  /** Room that generation needs beyond what the `eval` blocks ask for: sequences at a time, tokens of the longest. */
+  generation?: { rows: number; context: number };
   /** How a path of the program, relative to `baseDir`, is written into the plan. Default: as it stands. */
   pathOf?: (path: string, baseDir: string) => string;
 }
@@ -50,6 +52,9 @@ export type CompileResult =
 
 /** Sequences generated together when no `eval` block says otherwise, and tokens generated at most. */
 const DEFAULT_GENERATE = { batch: 8, maxTokens: 64 };
+
+/** Tokens that `prefill` takes at a time even if training batches are smaller. */
+const PREFILL_TOKENS = 512;
 
 /** Compiles a program for a model. Problems that need the model (targets, layers, ranks) come back as diagnostics. */
 export function compile(program: Program, shape: ModelShape, options: CompileOptions = {}): CompileResult {
@@ -114,7 +119,11 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
     symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
     context: sizes.context,
-    generation: { rows: sizes.generateRows, columns: logitColumns(shape.vocabulary) },
+    generation: {
+      rows: sizes.generateRows,
+      tokens: sizes.prefillTokens,
+      columns: logitColumns(shape.vocabulary),
+    },
     model: {
       path: pathOf(program.model.path, program.model.baseDir),
       family: shape.family,
@@ -165,9 +174,10 @@ function lengthOf({ data }: Program, shape: ModelShape): number {
 function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): Sizes {
   const length = lengthOf(program, shape);
   const { batch } = program.train;
-  const generateRows = Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch);
+  const wanted = options.generation ?? { rows: 0, context: 0 };
+  const generateRows = Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch, wanted.rows);
   const longest = Math.max(...program.evals.map(e => e.maxTokens), DEFAULT_GENERATE.maxTokens);
-  const context = Math.min(length + longest, shape.maxPositions);
+  const context = Math.min(Math.max(length + longest, wanted.context), shape.maxPositions);
   const tokens = batch * length;
   const { logitsBytes, bindingBytes } = options;
   const logitRows = options.logits ? Math.max(tokens, generateRows) : generateRows;
@@ -175,6 +185,8 @@ function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): 
     tokens,
     rows: batch,
     generateRows,
+    // as many as a training batch has, so that both have scratch buffers of the same sizes
+    prefillTokens: Math.min(generateRows * context, Math.max(tokens, PREFILL_TOKENS)),
     context,
     logitRows,
     ...(logitsBytes ? { logitsBytes } : {}),

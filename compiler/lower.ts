@@ -43,6 +43,8 @@ export interface Sizes {
   rows: number;
   generateRows: number;
   context: number;
+  /** Tokens of prompts at a time. */
+  prefillTokens: number;
   /** Rows of logits that can be read back at a time. */
   logitRows: number;
   /** Largest matrix of logits in training. */
@@ -97,8 +99,8 @@ export class Lowering {
 
   /** Largest number of token rows any program sees. */
   get maxTokens(): number {
-    const { tokens, generateRows, context } = this.sizes;
-    return Math.max(tokens, generateRows * context);
+    const { tokens, prefillTokens } = this.sizes;
+    return Math.max(tokens, prefillTokens);
   }
 
   get maxRows(): number {
@@ -374,8 +376,8 @@ export class Lowering {
   }
 
   private tokenRows(mode: Mode): Rows {
-    const { tokens, generateRows, context } = this.sizes;
-    const max = mode === 'decode' ? generateRows : mode === 'prefill' ? generateRows * context : tokens;
+    const { tokens, generateRows, prefillTokens } = this.sizes;
+    const max = mode === 'decode' ? generateRows : mode === 'prefill' ? prefillTokens : tokens;
     return { symbol: 'tokens', max };
   }
 

@@ -13,9 +13,34 @@ export interface MemoryPlan {
 
 export const bytesOf = (value: Value): number => Math.ceil((value.rows.max * value.ld * 4) / 16) * 16;
 
-/** Plans one timeline: the programs of a plan one after another, so that values of different programs share slots. */
-export function planMemory(timeline: Draft[]): MemoryPlan {
-  const lives = new Map<Value, { first: number; last: number }>();
+interface Slot {
+  bytes: number;
+  /** In the present timeline. */
+  lives: Life[];
+}
+
+/** Numbers of the first and the last dispatch. */
+interface Life {
+  first: number;
+  last: number;
+}
+
+/**
+ * Plans timelines of which one runs at a time: the programs of each one after another, so that their values share slots.
+ * The first gets the least it needs; those after it take its slots where they fit, and others only for the rest.
+ */
+export function planMemory(...timelines: Draft[][]): MemoryPlan {
+  const slots: Slot[] = [];
+  const slotOf = new Map<Value, number>();
+  for (const timeline of timelines) {
+    for (const slot of slots) slot.lives = [];
+    place(timeline, slots, slotOf);
+  }
+  return { slotOf, slots: slots.map(s => s.bytes) };
+}
+
+function place(timeline: Draft[], slots: Slot[], slotOf: Map<Value, number>): void {
+  const lives = new Map<Value, Life>();
   timeline.forEach((draft, at) => {
     for (const binding of Object.values(draft.bindings)) {
       if (!binding || 'buffer' in binding || binding.place) continue;
@@ -24,17 +49,18 @@ export function planMemory(timeline: Draft[]): MemoryPlan {
       else lives.set(binding, { first: at, last: at });
     }
   });
-  const slots: { bytes: number; lives: { first: number; last: number }[] }[] = [];
-  const slotOf = new Map<Value, number>();
   // largest first: a slot's size is set by its first tenant, and the order of equals is the order of the timeline
   const ordered = [...lives].sort(([a, la], [b, lb]) => bytesOf(b) - bytesOf(a) || la.first - lb.first);
   for (const [value, life] of ordered) {
-    let slot = slots.findIndex(s =>
-      s.lives.every(other => other.last < life.first || life.last < other.first),
+    const bytes = bytesOf(value);
+    const free = slots.filter(
+      s => s.bytes >= bytes && s.lives.every(other => other.last < life.first || life.last < other.first),
     );
-    if (slot < 0) slot = slots.push({ bytes: bytesOf(value), lives: [] }) - 1;
-    slots[slot].lives.push(life);
-    slotOf.set(value, slot);
+    // one that this timeline needs anyway, else the tightest
+    const slot = free.find(s => s.lives.length > 0) ??
+      free.sort((a, b) => a.bytes - b.bytes)[0] ?? { bytes, lives: [] };
+    if (!slots.includes(slot)) slots.push(slot);
+    slot.lives.push(life);
+    slotOf.set(value, slots.indexOf(slot));
   }
-  return { slotOf, slots: slots.map(s => s.bytes) };
 }

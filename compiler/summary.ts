@@ -5,9 +5,10 @@ import { evaluate } from './plan/size.ts';
 export interface PlanSummary {
   adapters: { name: string; experts: string[]; modules: string[] }[];
   trainable: number;
-  /** Bytes by role, and all of them: buffers live as long as the plan runs, so this is the peak. */
+  /** Bytes by role, all of them, and what each use alone needs. */
   memory: Partial<Record<PlanBuffer['role'], number>>;
   bytes: number;
+  peak: Plan['requires']['peak'];
   kernels: number;
   /** One optimiser step at the largest batch: dispatches, floating-point operations, and those per token. */
   step: { tokens: number; dispatches: number; flops: number; flopsPerToken: number };
@@ -37,6 +38,7 @@ export function summarise(plan: Plan): PlanSummary {
       .reduce((sum, p) => sum + p.rows * p.columns, 0),
     memory,
     bytes: plan.requires.bytes,
+    peak: plan.requires.peak,
     kernels: plan.kernels.length,
     step: {
       tokens: tokens * accumulate,

@@ -1,5 +1,6 @@
 /** What a plan asks of a device beyond WebGPU's defaults, computed from its tables so that the two cannot disagree. */
 import type { Plan } from './schema.ts';
+import { buffersFor, programsOf, type Use } from './uses.ts';
 
 const DEFAULTS = {
   maxBufferSize: 256 * 1024 * 1024,
@@ -22,9 +23,15 @@ export function requirements(
     ['maxStorageBufferBindingSize', bindingBytes],
     ['maxStorageBuffersPerShaderStage', storage],
   ];
+  const peak = (use: Use) =>
+    buffersFor({ buffers, programs }, programsOf({ programs }, use)).reduce(
+      (sum, i) => sum + buffers[i].bytes,
+      0,
+    );
   return {
     features: [],
     limits: Object.fromEntries(wanted.filter(([name, value]) => value > DEFAULTS[name])),
     bytes: buffers.reduce((sum, b) => sum + b.bytes, 0),
+    peak: { training: peak('training'), generation: peak('generation') },
   };
 }

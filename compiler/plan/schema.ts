@@ -238,13 +238,18 @@ export const planSchema = z.strictObject({
     features: z.array(z.string()),
     /** Limits beyond WebGPU's defaults. */
     limits: z.record(z.string(), positive),
+    /** GPU memory: of all buffers, and of those that one use alone needs (uses.ts). */
     bytes: positive,
+    peak: z.strictObject({ training: positive, generation: positive }),
   }),
   symbols: z.strictObject({ tokens: positive, targets: positive, rows: positive }),
   /** Longest sequence a generation cache holds. */
   context: count,
-  /** Sequences generated together, and floats between rows of `logits`; absent for an adapter alone. */
-  generation: z.strictObject({ rows: positive, columns: positive }).optional(),
+  /**
+   * Sequences generated together, tokens of prompts that `prefill` takes at a time, and floats between rows of `logits`;
+   * absent for an adapter alone.
+   */
+  generation: z.strictObject({ rows: positive, tokens: positive, columns: positive }).optional(),
   /** Folder of the base checkpoint as given, absent for an adapter alone. */
   model: z.strictObject({ path: z.string(), family: z.string(), vocabulary: positive }).optional(),
   slots: z.array(name),

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { compile, PORTABLE_BYTES } from '../../compiler/index.ts';
+import { type CompileOptions, compile, PORTABLE_BYTES } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import {
   type Checked,
@@ -18,9 +18,10 @@ import { findModel, modelNotFound } from '../model/cache.ts';
 import { hasWeights, openCheckpoint } from '../model/checkpoint.ts';
 import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
+import { bytesText } from '../report/units.ts';
 import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
 import { numberOption, type Options } from './command.ts';
-import { bytesOption, checkMemory } from './memory.ts';
+import { bytesOption, checkMemory, peakOf, type Uses, type Wanted } from './memory.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Options for files with a `sweep`. */
@@ -114,6 +115,8 @@ export interface PlanOnDisk {
   folder: string;
   /** Where results of runs go. */
   out: string;
+  /** What was compiled, unless the plan was there already. */
+  wanted?: () => Wanted;
 }
 
 /** Where results of runs with `target` go. */
@@ -128,6 +131,7 @@ export function planFor(
   values: ProgramValues,
   terminal: Terminal,
   needs: Needs = {},
+  use?: Uses,
 ): PlanOnDisk {
   const name = nameOf(target);
   const out = outFolder(target, values);
@@ -141,7 +145,9 @@ export function planFor(
         `\`--${given}\` changes the program, but \`${target}\` is compiled already`,
         { help: 'give the `.mos` file instead' },
       );
-    return { plan: readPlan(target).plan, folder: target, out };
+    const { plan } = readPlan(target);
+    tellPeak(plan, values, terminal, use);
+    return { plan, folder: target, out };
   }
   if (existsSync(target) && statSync(target).isDirectory())
     throw fault('file-not-found', `\`${target}\` is a folder without a plan.json`);
@@ -150,8 +156,33 @@ export function planFor(
   if (checked.variants)
     throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
   const folder = join(out, `${name}.mosplan`);
-  const plan = compileInto(folder, checked.program, checked.diagnostics, terminal, values);
-  return { plan, folder, out };
+  const { program, diagnostics } = checked;
+  const plan = compileInto(folder, program, diagnostics, terminal, { ...values, use });
+  tellPeak(plan, {}, terminal, use);
+  const wanted = () => ({
+    program,
+    shape: shapeOf(program),
+    use: use ?? 'training',
+    options: optionsOf(folder, program, values),
+  });
+  return { plan, folder, out, wanted };
+}
+
+/** Before anything is loaded: what it will need. A plan that is compiled already can be refused, but not changed. */
+function tellPeak(plan: Plan, { memory }: ProgramValues, terminal: Terminal, use: Uses | undefined): void {
+  if (use === undefined) return;
+  const needed = peakOf(plan, use);
+  if (memory !== undefined && needed > bytesOption('memory', memory))
+    throw fault(
+      'not-enough-memory',
+      `the plan needs ${bytesText(needed)} of GPU memory, and ${memory} are there`,
+    );
+  terminal.note(`${bytesText(needed)} of GPU memory are needed`);
+}
+
+export interface CompileValues extends ProgramValues, Pick<CompileOptions, 'generation'> {
+  /** What `memory` has to be enough for. */
+  use?: Uses | undefined;
 }
 
 export function compileInto(
@@ -159,19 +190,30 @@ export function compileInto(
   program: Program,
   warnings: Diagnostic[],
   terminal: Terminal,
-  { portable, memory }: ProgramValues = {},
+  values: CompileValues = {},
 ): Plan {
   const shape = shapeOf(program);
-  const { compiled, diagnostics } = compile(program, shape, {
-    pathOf: (path, base) => pinnedModel(program, path) ?? fromFolder(folder, path, base),
-    ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
-  });
+  const options = optionsOf(folder, program, values);
+  const { compiled, diagnostics } = compile(program, shape, options);
   if (!compiled) throw new Fault([...warnings, ...diagnostics]);
   terminal.diagnostics([...warnings, ...diagnostics]);
+  const { memory, use = 'training' } = values;
   if (memory !== undefined)
-    checkMemory(program, shape, compiled.plan.requires.bytes, bytesOption('memory', memory));
+    checkMemory({ program, shape, use, options }, peakOf(compiled.plan, use), bytesOption('memory', memory));
   writePlan(folder, compiled.plan, compiled.files);
   return compiled.plan;
+}
+
+function optionsOf(
+  folder: string,
+  program: Program,
+  { portable, generation }: CompileValues,
+): CompileOptions {
+  return {
+    pathOf: (path, base) => pinnedModel(program, path) ?? fromFolder(folder, path, base),
+    ...(portable ? { bindingBytes: PORTABLE_BYTES } : {}),
+    ...(generation ? { generation } : {}),
+  };
 }
 
 /** The base model's shape; a missing one is reported at its place in the program. */

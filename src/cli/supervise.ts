@@ -20,6 +20,8 @@ export interface Handlers {
   event?(name: string, data: unknown): void;
   progress?(message: Extract<FromWorker, { kind: 'progress' }>['progress']): void;
   log?(text: string, level: 'info' | 'warning'): void;
+  /** Adds to what ended the task, before it is shown. */
+  explain?(diagnostics: readonly Diagnostic[]): readonly Diagnostic[];
   /** Sees what ended the task before it is shown, unless the user asked to stop. True: it is not shown. */
   failed?(diagnostics: readonly Diagnostic[]): boolean;
   /** What libraries print in the worker; by default kept, and shown only when the worker dies. */
@@ -162,7 +164,7 @@ class Supervisor {
 
   #show(diagnostics: readonly Diagnostic[]): void {
     if (!this.#stoppedBy && this.#handlers.failed?.(diagnostics)) return;
-    this.#handlers.terminal.diagnostics(diagnostics);
+    this.#handlers.terminal.diagnostics(this.#handlers.explain?.(diagnostics) ?? diagnostics);
   }
 
   #tick(): void {

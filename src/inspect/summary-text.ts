@@ -7,6 +7,7 @@ export function summaryText({
   trainable,
   memory,
   bytes,
+  peak,
   kernels,
   step,
   decode,
@@ -21,7 +22,7 @@ export function summaryText({
   return [
     ...lines,
     `trainable parameters: ${trainable.toLocaleString('en')}`,
-    `GPU memory, peak: ${bytesText(bytes)}`,
+    `GPU memory: ${bytesText(peak.training)} to train, ${bytesText(peak.generation)} to generate, ${bytesText(bytes)} for both`,
     ...roles,
     `training step of ${step.tokens} tokens: ${step.dispatches} dispatches of ${kernels} kernels, ${flopsText(step.flops)}, ${flopsText(step.flopsPerToken)} per token`,
     `generation: ${decode.dispatches} dispatches and ${flopsText(decode.flops)} per token`,

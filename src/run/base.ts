@@ -1,6 +1,7 @@
 /** Opens what a plan needs to run: the device with the limits it asks for, the base checkpoint, the tokenizer. */
 import { isAbsolute, resolve } from 'node:path';
 import type { Plan } from '../../compiler/plan/schema.ts';
+import type { Use } from '../../compiler/plan/uses.ts';
 import { type OpenedDevice, openDevice } from '../gpu/device.ts';
 import { findModel, modelNotFound } from '../model/cache.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
@@ -19,6 +20,8 @@ export interface Base {
 }
 
 export interface BaseOptions {
+  /** What the plan is opened for: decides which buffers are made before the weights are loaded. Default: all. */
+  use?: Use;
   /** Opens the device; tests put themselves in between. */
   openDevice?: typeof openDevice;
 }
@@ -46,7 +49,7 @@ export async function openBase(
       files,
       device,
       async (name, range) => checkpoint.readF32(name, range),
-      { onPhase: p => phase(p, 600) },
+      { onPhase: p => phase(p, 600), ...(options.use ? { use: options.use } : {}) },
     );
     const close = () => {
       executor.close();

@@ -1,5 +1,6 @@
-/** The buffers of a plan on a device: allocated once, constant ones filled, then written and read by name. */
+/** The buffers of a plan on a device: made when first needed, constant ones filled, then written and read by name. */
 import type { Plan, PlanBuffer } from '../../compiler/plan/schema.ts';
+import { buffersFor } from '../../compiler/plan/uses.ts';
 import { fault } from '../report/fault.ts';
 import { gpuFault, type Watched } from './device.ts';
 import { type TensorSource, uploadWeights } from './upload-weights.ts';
@@ -15,8 +16,10 @@ export interface Range {
 }
 
 export class PlanBuffers {
-  /** In the order of the plan. */
-  readonly all: GPUBuffer[] = [];
+  /** In the order of the plan; those that no program has needed yet are absent. */
+  private readonly all: (GPUBuffer | undefined)[];
+  /** Indices of those that are bound as uniforms. */
+  private readonly uniforms = new Set<number>();
   /** Buffers made since opening. */
   made = 0;
   private readonly plan: Plan;
@@ -28,38 +31,48 @@ export class PlanBuffers {
     this.plan = plan;
     this.watched = watched;
     this.index = new Map(plan.buffers.map((b, i) => [b.name, i]));
-  }
-
-  /** Throws `gpu-out-of-memory` with the bytes that were wanted. */
-  async allocate(): Promise<void> {
-    const { plan } = this;
-    const { device } = this.watched;
-    const uniforms = new Set<number>();
+    this.all = new Array(plan.buffers.length).fill(undefined);
     for (const dispatch of Object.values(plan.programs).flat()) {
       plan.kernels[dispatch.variants[0].kernel].bindings.forEach((b, i) => {
-        if (b.access === 'uniform') uniforms.add(dispatch.bindings[i].buffer);
+        if (b.access === 'uniform') this.uniforms.add(dispatch.bindings[i].buffer);
       });
     }
+  }
+
+  /** Makes what these programs need and is not there yet. Throws `gpu-out-of-memory` with the bytes that were wanted. */
+  async allocate(programs: string[]): Promise<void> {
+    const { buffers } = this.plan;
+    const missing = buffersFor(this.plan, programs).filter(i => !this.all[i]);
+    if (missing.length === 0) return;
+    const { device } = this.watched;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
-    for (const [i, { name, bytes }] of plan.buffers.entries()) {
-      const usage = (uniforms.has(i) ? USAGE.UNIFORM : USAGE.STORAGE) | USAGE.COPY_SRC | USAGE.COPY_DST;
-      this.all.push(device.createBuffer({ label: name, size: bytes, usage }));
-      this.made++;
-    }
-    const error = (await device.popErrorScope()) ?? (await device.popErrorScope());
+    for (const i of missing) this.at(i);
+    const [invalid, full] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    const error = full ?? invalid;
     if (error) {
-      const total = plan.buffers.reduce((sum, b) => sum + b.bytes, 0);
-      throw gpuFault(
-        error,
-        `allocating ${(total / 2 ** 20).toFixed(0)} MiB in ${plan.buffers.length} buffers`,
-      );
+      const total = missing.reduce((sum, i) => sum + buffers[i].bytes, 0);
+      throw gpuFault(error, `allocating ${(total / 2 ** 20).toFixed(0)} MiB in ${missing.length} buffers`);
     }
+  }
+
+  /** The buffer with this index, made if need be: zeros. */
+  at(index: number): GPUBuffer {
+    const ready = this.all[index];
+    if (ready) return ready;
+    const { name, bytes } = this.plan.buffers[index];
+    const kind = this.uniforms.has(index) ? USAGE.UNIFORM : USAGE.STORAGE;
+    const usage = kind | USAGE.COPY_SRC | USAGE.COPY_DST;
+    this.made++;
+    const buffer = this.watched.device.createBuffer({ label: name, size: bytes, usage });
+    this.all[index] = buffer;
+    return buffer;
   }
 
   /** Gives every buffer the content the plan names. */
   async fill(tensors: TensorSource): Promise<void> {
-    for (const [i, buffer] of this.plan.buffers.entries()) await this.fillOne(this.all[i], buffer, tensors);
+    for (const [i, buffer] of this.plan.buffers.entries())
+      if (buffer.content) await this.fillOne(this.at(i), buffer, tensors);
   }
 
   private async fillOne(
@@ -92,7 +105,7 @@ export class PlanBuffers {
   get(name: string): GPUBuffer {
     const index = this.index.get(name);
     if (index === undefined) throw new Error(`bug: the plan has no buffer ${name}`);
-    return this.all[index];
+    return this.at(index);
   }
 
   /** Writes words or floats; `offset` in words. */
@@ -151,7 +164,7 @@ export class PlanBuffers {
   }
 
   destroy(): void {
-    for (const buffer of [...this.all, ...[...this.staging.values()].flat()]) buffer.destroy();
+    for (const buffer of [...this.all, ...[...this.staging.values()].flat()]) buffer?.destroy();
   }
 }
 

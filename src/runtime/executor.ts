@@ -4,6 +4,7 @@
  */
 import type { Dispatch, Plan, SizeSymbol, Variant } from '../../compiler/plan/schema.ts';
 import { evaluate } from '../../compiler/plan/size.ts';
+import { programsOf, type Use } from '../../compiler/plan/uses.ts';
 import { fault } from '../report/fault.ts';
 import { PlanBuffers, type Range } from './buffers.ts';
 import type { Watched } from './device.ts';
@@ -27,6 +28,8 @@ export interface ExecutorOptions {
   hardwareVariants?: boolean;
   /** Picks among the variants of a dispatch that the device can run. Default: `lastVariant`. */
   choose?: Choose;
+  /** What the plan is opened for: those buffers are made at once, others when a program first needs them. Default: all. */
+  use?: Use;
   /** Called between stages of loading. */
   onPhase?: (phase: string) => void;
 }
@@ -69,7 +72,7 @@ export class Executor {
     this.pipelines = new Pipelines(plan, files, opened, options.choose ?? lastVariant(this.hardware));
   }
 
-  /** Allocates every buffer and fills the constant ones. Throws `gpu-out-of-memory` with the bytes that were wanted. */
+  /** Allocates buffers and fills the constant ones. Throws `gpu-out-of-memory` with the bytes that were wanted. */
   static async open(
     plan: Plan,
     files: ReadonlyMap<string, string>,
@@ -80,7 +83,8 @@ export class Executor {
     const executor = new Executor(plan, files, opened, options);
     try {
       options.onPhase?.('allocating buffers');
-      await executor.buffers.allocate();
+      const { use } = options;
+      await executor.buffers.allocate(use ? programsOf(plan, use) : Object.keys(plan.programs));
       options.onPhase?.('loading weights');
       await executor.buffers.fill(tensors);
       // A lost device swallows all of this without a word; only mapping tells.
@@ -130,7 +134,8 @@ export class Executor {
   private program(name: string): Promise<Bound[]> {
     let bound = this.programs.get(name);
     if (!bound) {
-      bound = Promise.all(this.dispatchesOf(name).map(d => this.bind(d)));
+      const dispatches = this.dispatchesOf(name);
+      bound = this.buffers.allocate([name]).then(() => Promise.all(dispatches.map(d => this.bind(d))));
       this.programs.set(name, bound);
     }
     return bound;
@@ -140,7 +145,7 @@ export class Executor {
   bind(dispatch: Dispatch, variant?: Variant): Promise<Bound> {
     const resource = ({ bindings }: Dispatch, i: number) => {
       const { buffer, offset, bytes } = bindings[i];
-      return { buffer: this.buffers.all[buffer], offset, size: bytes };
+      return { buffer: this.buffers.at(buffer), offset, size: bytes };
     };
     return this.pipelines.bind(dispatch, resource, variant);
   }

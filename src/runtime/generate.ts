@@ -1,6 +1,6 @@
 /**
- * Generation with a key-value cache. Prompts of different lengths are packed end to end; `prefill` fills the caches and
- * gives the first token of every row, `decode` one more per call. Rows that have ended leave the batch.
+ * Generation with a key-value cache. Prompts of different lengths are packed end to end; `prefill` fills the caches, a piece
+ * at a time, and gives the first token of every row, `decode` one more per call. Rows that have ended leave the batch.
  */
 import { fault } from '../report/fault.ts';
 import type { Executor } from './executor.ts';
@@ -24,8 +24,10 @@ export interface GenerateOptions {
   /** Tokens that end a row; they are not part of the result. */
   eos: readonly number[];
   sampling?: Sampling;
-  /** Called for every token as it is chosen. */
-  onToken?: (row: number, token: number) => void;
+  /** Called for every token as it is chosen; `true` ends the row with it. */
+  onToken?: (row: number, token: number) => boolean | undefined;
+  /** Leading tokens of each prompt that an earlier call has left in the cache of its row; fewer than all. */
+  cached?: readonly number[];
   /** Checked between tokens. */
   stop?: AbortSignal;
 }
@@ -66,12 +68,11 @@ export async function generate(
   let next = await prefill(executor, prompts, options);
   let active = rows;
   for (let produced = 1; ; produced++) {
-    active.forEach((row, i) => {
-      if (eos.includes(next[i])) return;
+    active = active.filter((row, i) => {
+      if (eos.includes(next[i])) return false;
       row.out.push(next[i]);
-      options.onToken?.(row.index, next[i]);
+      return !options.onToken?.(row.index, next[i]);
     });
-    active = active.filter((_, i) => !eos.includes(next[i]));
     if (active.length === 0 || produced === maxTokens || options.stop?.aborted) break;
     next = await decode(executor, active, options);
     for (const row of active) row.length++;
@@ -87,28 +88,31 @@ interface Step {
   last: number[];
 }
 
-function prefill(
+/** Runs the prompts through, as many tokens at a time as the plan has room for, and gives the token that follows each. */
+async function prefill(
   executor: Executor,
   prompts: readonly ArrayLike<number>[],
   options: GenerateOptions,
 ): Promise<number[]> {
-  const step: Step = { ids: [], position: [], row: [], last: [] };
-  prompts.forEach((prompt, row) => {
-    for (let i = 0; i < prompt.length; i++) {
+  const next: number[] = [];
+  let step: Step = { ids: [], position: [], row: [], last: [] };
+  const flush = async () => {
+    if (step.ids.length === 0) return;
+    const ended = step.last.map(at => step.row[at]);
+    next.push(...(await run(executor, 'prefill', step, options, ended, 0)));
+    step = { ids: [], position: [], row: [], last: [] };
+  };
+  for (const [row, prompt] of prompts.entries()) {
+    for (let i = options.cached?.[row] ?? 0; i < prompt.length; i++) {
       step.ids.push(prompt[i]);
       step.position.push(i);
       step.row.push(row);
+      if (i === prompt.length - 1) step.last.push(step.ids.length - 1);
+      if (step.ids.length === executor.plan.generation!.tokens) await flush();
     }
-    step.last.push(step.ids.length - 1);
-  });
-  return run(
-    executor,
-    'prefill',
-    step,
-    options,
-    prompts.map((_, i) => i),
-    0,
-  );
+  }
+  await flush();
+  return next;
 }
 
 function decode(executor: Executor, active: Row[], options: GenerateOptions): Promise<number[]> {
@@ -134,8 +138,10 @@ async function run(
   const slot = position.map((p, i) => row[i] * context + p);
   const keys = position.flatMap((p, i) => [row[i] * context, row[i] * context + p + 1]);
   const inputs = { ids, position, row, slot, keys, target_index: last };
-  for (const [name, words] of Object.entries(inputs)) executor.write(name, Uint32Array.from(words));
+  for (const [name, words] of Object.entries(inputs))
+    if (words.length > 0) executor.write(name, Uint32Array.from(words));
   await executor.run([program], { tokens: ids.length, targets: last.length, rows: last.length }, EVALUATION);
+  if (last.length === 0) return [];
   const { sampling = GREEDY } = options;
   if (sampling.temperature === 0) {
     const next = await executor.read('next', last.length);

@@ -122,7 +122,7 @@ adapter o_proj, down_proj < rank: 4; experts: sphere(map=exp); dropout: 0.1 >`,
   });
   const { slots, placements } = select(program, SMALL);
   const store = new Store();
-  const sizes = { tokens: 160, rows: 5, generateRows: 8, context: 64, logitRows: 8 };
+  const sizes = { tokens: 160, rows: 5, generateRows: 8, context: 64, prefillTokens: 300, logitRows: 8 };
   const lowering = new Lowering(
     store,
     new ParameterSpace(program.train),

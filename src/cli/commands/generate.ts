@@ -41,9 +41,18 @@ export const generate = defineCommand({
       topP: numberOption('top-p', values['top-p'], { min: 0, max: 1 }) ?? 1,
     };
     const maxTokens = numberOption('max-tokens', values['max-tokens'], { integer: true, min: 1 }) ?? 64;
-    const { adapterFolder, planFor } = await import('../program.ts');
+    const [{ adapterFolder, planFor }, { withAdvice }] = await Promise.all([
+      import('../program.ts'),
+      import('../memory.ts'),
+    ]);
     // the seed of sampling may be given for a plan, too: it does not change the program
-    const { folder, out, plan } = planFor(positionals[0], { ...values, seed: undefined }, terminal);
+    const { folder, out, plan, wanted } = planFor(
+      positionals[0],
+      { ...values, seed: undefined },
+      terminal,
+      {},
+      'generation',
+    );
     if (values.adapter && !existsSync(values.adapter))
       throw fault('file-not-found', `there is no adapter folder \`${values.adapter}\``);
     const trained = adapterFolder(out);
@@ -64,6 +73,7 @@ export const generate = defineCommand({
       },
       {
         terminal,
+        explain: told => withAdvice(told, wanted),
         event: (name, data) => {
           if (name === 'text' && live) terminal.outPart(data as string);
         },

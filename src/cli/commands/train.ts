@@ -1,5 +1,6 @@
 import type { TrainResult } from '../../run/train.ts';
 import { defineCommand, numberOption } from '../command.ts';
+import type { Wanted } from '../memory.ts';
 import { PROGRAM_OPTIONS, SWEEP_OPTIONS } from '../program.ts';
 import { runInWorker } from '../supervise.ts';
 import type { Terminal } from '../terminal.ts';
@@ -51,7 +52,8 @@ export const train = defineCommand({
     const { checkUnlocked } = await import('../../host/lock.ts');
     // Before the plan in it is replaced; the worker takes the lock.
     checkUnlocked(outFolder(positionals[0], values));
-    const { folder, out } = planFor(positionals[0], values, terminal, { data: true });
+    const use = values.eval ? 'both' : 'training';
+    const { folder, out, wanted } = planFor(positionals[0], values, terminal, { data: true }, use);
     const args = {
       plan: folder,
       out,
@@ -59,7 +61,7 @@ export const train = defineCommand({
       force: values.force ?? false,
       ...(steps === undefined ? {} : { steps }),
     };
-    const { code, result } = await runPatiently(args, values.resume ?? false, terminal);
+    const { code, result } = await runPatiently(args, values.resume ?? false, terminal, wanted);
     if (!result) return code;
     if (terminal.json) terminal.outJson({ version: 1, ...result });
     else terminal.out(asText(result));
@@ -72,8 +74,12 @@ async function runPatiently(
   args: { out: string },
   resume: boolean,
   terminal: Terminal,
+  wanted?: () => Wanted,
 ): Promise<{ code: number; result?: TrainResult }> {
-  const { Checkpoints } = await import('../../run/checkpoint.ts');
+  const [{ Checkpoints }, { withAdvice }] = await Promise.all([
+    import('../../run/checkpoint.ts'),
+    import('../memory.ts'),
+  ]);
   const checkpoints = new Checkpoints(args.out);
   let reached = -1;
   let failures = 0;
@@ -92,6 +98,7 @@ async function runPatiently(
         event(name) {
           if (name === 'begun') resume = true;
         },
+        explain: told => withAdvice(told, wanted),
         failed([{ code: found, message }]) {
           const [step = 0] = resume ? checkpoints.steps() : [];
           failures = step > reached ? 1 : failures + 1;

@@ -28,7 +28,7 @@ export async function task(
   { plan, out, adapter, only, limit }: EvalArgs,
   context: TaskContext,
 ): Promise<EvalTaskResult> {
-  const base = await openBase(plan, context.phase);
+  const base = await openBase(plan, context.phase, { use: 'generation' });
   try {
     const notice = softwareNotice(base.opened);
     if (notice) context.log(notice);

@@ -18,7 +18,7 @@ export interface GenerateArgs {
 
 export async function task(args: GenerateArgs, context: TaskContext): Promise<string[]> {
   const { adapter, prompts, raw, maxTokens, sampling } = args;
-  const base = await openBase(args.plan, context.phase);
+  const base = await openBase(args.plan, context.phase, { use: 'generation' });
   try {
     const { executor, tokenizer, plan } = base;
     const notice = softwareNotice(base.opened);
@@ -39,7 +39,7 @@ export async function task(args: GenerateArgs, context: TaskContext): Promise<st
         );
       const tokens: number[] = [];
       let sent = 0;
-      const onToken = (row: number, token: number) => {
+      const onToken = (row: number, token: number): undefined => {
         if (row !== 0) return;
         tokens.push(token);
         const text = tokenizer.decode(tokens);
