@@ -23,6 +23,7 @@ export type Task<Args = never> = (args: Args, context: TaskContext) => Promise<u
 export const TASKS: Record<string, () => Promise<{ task: Task }>> = {
   train: () => import('./tasks/train.ts'),
   eval: () => import('./tasks/eval.ts'),
+  'eval-protocol': () => import('./tasks/eval-protocol.ts'),
   generate: () => import('./tasks/generate.ts'),
   verify: () => import('./tasks/verify.ts'),
   devices: () => import('./tasks/devices.ts'),

@@ -61,11 +61,11 @@ export function readDataset(paths: readonly string[], format: DataFormat = 'auto
 
 type Fields = Record<string, unknown>;
 
-function bad(place: Place, message: string): Error {
+export function bad(place: Place, message: string): Error {
   return fault('bad-data', `line ${place.line} of ${quote(place.file)}: ${message}`);
 }
 
-function parseRecord(text: RecordText, place: Place): Fields {
+export function parseRecord(text: RecordText, place: Place): Fields {
   let value: unknown;
   try {
     value = JSON.parse(text.text);
@@ -172,7 +172,7 @@ function optionalText(fields: Fields, key: string, place: Place): string | undef
   return fields[key] == null ? undefined : requiredText(fields, key, place);
 }
 
-function checkedText(value: unknown, what: string, place: Place): string {
+export function checkedText(value: unknown, what: string, place: Place): string {
   if (typeof value !== 'string') {
     throw bad(place, value === undefined ? `${what} is missing` : `${what} has to be a text`);
   }

@@ -175,6 +175,14 @@ export const FAULTS = {
     about: 'A small test computation on the GPU gave a wrong result.',
     help: 'update the graphics driver, or choose another GPU',
   },
+  'variant-unavailable': {
+    about: 'A run was begun with a kernel that this GPU cannot run, or that computes something else here.',
+    help: 'resume on the GPU and driver the run was begun with, or give `--force` to go on with other kernels; the result is then marked as not exact',
+  },
+  'bad-tuning': {
+    about: 'A file with measurements of kernels cannot be used.',
+    help: 'delete it, or measure again with `mos tune`',
+  },
   // plans
   'plan-damaged': {
     about: 'A plan folder lacks a file, or a file in it was changed after it was compiled.',
@@ -228,6 +236,10 @@ export const FAULTS = {
   'no-evaluation': {
     about: 'The program or plan has no `eval` block.',
     help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`',
+  },
+  'evaluation-mismatch': {
+    about: 'The answers on record were given to other questions, in another form, or by another model.',
+    help: 'give another folder with `--out`, or delete the file to ask again',
   },
   'adapter-mismatch': {
     about: 'An adapter file does not fit the plan.',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fault } from '../../report/fault.ts';
 import { defineCommand, numberOption } from '../command.ts';
+import { evaluatePublished, PROTOCOL_OPTIONS } from '../evaluation.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
 import { EXIT, runInWorker } from '../supervise.ts';
 import type { EvalTaskResult } from '../tasks/eval.ts';
@@ -11,19 +12,26 @@ export const evaluate = defineCommand({
   usage: 'FILE.mos|PLAN [--adapter DIR] [options]',
   about:
     'Runs the eval blocks with the adapters off, and on when there is an adapter: the one given, or the one `train` left in OUT. ' +
-    'Answers are greedy; OUT gets one JSON line per question.',
+    'Answers are greedy; OUT gets one JSON line per question. ' +
+    'With `--protocol`, a test set is evaluated as published work does (docs/evaluation.md); the same command again goes on ' +
+    'where a run was stopped, and scores what is answered by another `--rule`.',
   examples: [
     'mos eval examples/tiny.mos',
     'mos eval runs/tiny/tiny.mosplan --adapter runs/tiny/adapter --json',
+    'mos eval qwen.mos --protocol gsm8k --data gsm8k/test.json --prompt chatml --limit 100',
   ],
   options: {
     ...PROGRAM_OPTIONS,
     adapter: { type: 'string', value: 'DIR', about: 'adapter folder (default: OUT/adapter, if it is there)' },
     only: { type: 'string', value: 'NAME', multiple: true, about: 'run only the eval block of this name' },
     limit: { type: 'string', value: 'N', about: 'first N questions of each block' },
+    ...PROTOCOL_OPTIONS,
   },
   positionals: [1, 1],
   async run({ values, positionals, terminal }) {
+    if (values.protocol !== undefined) return evaluatePublished(positionals[0], values, terminal);
+    const alone = Object.keys(PROTOCOL_OPTIONS).find(name => values[name as keyof typeof PROTOCOL_OPTIONS]);
+    if (alone) throw fault('bad-argument', `\`--${alone}\` needs \`--protocol NAME\``);
     const limit = numberOption('limit', values.limit, { integer: true, min: 1 });
     const { adapterFolder, planFor } = await import('../program.ts');
     const { folder, out, plan } = planFor(positionals[0], values, terminal);
