@@ -1,6 +1,6 @@
 /**
- * `import { mos, … } from 'mos'`: the language from TypeScript, under Bun, Deno and Node. A template or the builder gives
- * the same checked program as a file; loops, conditions and functions are TypeScript's.
+ * `import { mos, compile, train, … } from 'mos'`, under Bun, Node and Deno: programs as text, compiled into plans, and plans
+ * trained and used. Programs from functions are in `mos/builder`, plans without all this in `mos/runtime`.
  */
 export type { Plan } from '../compiler/plan/schema.ts';
 export {
@@ -14,9 +14,23 @@ export {
   type Variant,
 } from '../dsl/index.ts';
 export { printProgram as format } from '../dsl/print.ts';
-export * from './script/blocks.ts';
-export { MosError, type TextOptions } from './script/check.ts';
-export { type CompiledProgram, type CompileOptions, compile } from './script/compile.ts';
+export { type CompiledPlan, type CompileOptions, compile } from './api/compile.ts';
+export type { RunEvent, StepEvent, ValidationEvent, Watching } from './api/events.ts';
+export {
+  type AnyPlan,
+  type Device,
+  type EvaluateOptions,
+  evaluate,
+  type GenerateOptions,
+  generate,
+  type LoadOptions,
+  load,
+  type Model,
+  type OneOff,
+  type Prompt,
+} from './api/model.ts';
+export { type TrainOptions, type TrainResult, train } from './api/train.ts';
+export { Fault as MosError } from './report/fault.ts';
+export type { Evaluation } from './run/evaluate.ts';
+export type { TextOptions } from './script/check.ts';
 export { type Interpolated, type Mos, mos } from './script/template.ts';
-export * from './script/values.ts';
-export type { Written } from './script/written.ts';

@@ -2,21 +2,19 @@
  * Which spaces does the mixture need, and does the map matter? Every subset of the three spaces, with both maps.
  * Prints the programs; `bun examples/scripts/ablation.ts OUT` compiles them, `bun run train OUT/NAME.mosplan` trains one.
  */
+import { compile, format, type Program } from 'mos';
 import {
   adapter,
-  compile,
   data,
   euclid,
   evaluate,
-  format,
   hyperbolic,
   model,
-  type Program,
   programIn,
   sphere,
   top2,
   train,
-} from 'mos';
+} from 'mos/builder';
 
 /** Every choice of some of `items`, in their order: bit i of a number says whether item i is in. */
 function subsets<T>(items: readonly T[]): T[][] {
@@ -51,8 +49,8 @@ for (const map of ['stereo', 'exp'] as const) {
 const out = process.argv[2];
 for (const [name, program] of programs) {
   if (out === undefined) console.log(`// ${name}\n${format(program)}`);
-  else
-    console.log(
-      `${name}: ${compile(program, { out: `${out}/${name}.mosplan` }).plan.parameters.length} tensors`,
-    );
+  else {
+    const { plan } = await compile(program, { out: `${out}/${name}.mosplan` });
+    console.log(`${name}: ${plan.parameters.length} tensors`);
+  }
 }

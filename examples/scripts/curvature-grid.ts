@@ -1,5 +1,6 @@
 /** Where curvature starts, and whether it is learned: a grid of programs that differ in one space, as a template. */
-import { format, hyperbolic, learn, mos } from 'mos';
+import { format, mos } from 'mos';
+import { hyperbolic, learn } from 'mos/builder';
 
 const text = mos.in('examples');
 

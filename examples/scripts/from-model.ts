@@ -3,7 +3,8 @@
  * mixture by its depth, flat below and curved above, where the paper saw curvature grow.
  */
 import { openSync, readSync } from 'node:fs';
-import { adapter, type Block, euclid, format, hyperbolic, model, programIn, soft, sphere, train } from 'mos';
+import { format } from 'mos';
+import { adapter, type Block, euclid, hyperbolic, model, programIn, soft, sphere, train } from 'mos/builder';
 
 /** Names in a safetensors file: eight bytes of length, then a JSON object by name. */
 function tensorNames(path: string): string[] {

@@ -19,7 +19,6 @@ export interface OpenOptions {
 }
 
 export interface OpenedDevice extends Watched {
-  adapter: GPUAdapter;
   info: GPUAdapterInfo;
   /** Destroys the device; its loss is then no fault. */
   close(): void;
@@ -105,16 +104,10 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     throw fault('gpu-feature-missing', `${name} does not offer ${missing.map(f => `\`${f}\``).join(', ')}`);
   }
   const limits = options.limits ?? {};
-  const offered = adapter.limits as unknown as Record<string, number | undefined>;
-  const short = Object.entries(limits).filter(([limit, value]) => tooSmall(limit, offered[limit], value));
-  if (short.length > 0) {
-    throw fault('gpu-limit', `${name} is too small for this`, {
-      notes: short.map(
-        ([limit, value]) => `${limit}: ${value} needed, ${offered[limit] ?? 'nothing'} offered`,
-      ),
-    });
-  }
-
+  checkLimits(name, adapter.limits, limits);
+  const wanted = [...(options.wanted ?? [])].filter(feature =>
+    adapter.features.has(feature),
+  ) as GPUFeatureName[];
   const device = await adapter
     .requestDevice({ requiredFeatures: features, requiredLimits: limits })
     .catch((error: unknown) => {
@@ -122,9 +115,25 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     });
   const { onFault } = options;
   const watched = watchDevice(device, { software, claim: true, ...(onFault ? { onFault } : {}) });
-  const opened = { ...watched, adapter, info };
+  const opened = { ...watched, info };
   await selfTest(opened);
   return opened;
+}
+
+/** A device that somebody else opened and will close. Throws `gpu-limit` when it was opened for less than is needed. */
+export function givenDevice(device: GPUDevice, { limits = {} }: OpenOptions = {}): OpenedDevice {
+  const info = device.adapterInfo;
+  checkLimits(describe(info), device.limits, limits);
+  return { ...watchDevice(device), info, close: () => {} };
+}
+
+function checkLimits(name: string, offers: GPUSupportedLimits, limits: Record<string, number>): void {
+  const offered = offers as unknown as Record<string, number | undefined>;
+  const short = Object.entries(limits).filter(([limit, value]) => tooSmall(limit, offered[limit], value));
+  if (short.length === 0) return;
+  throw fault('gpu-limit', `${name} is too small for this`, {
+    notes: short.map(([limit, value]) => `${limit}: ${value} needed, ${offered[limit] ?? 'nothing'} offered`),
+  });
 }
 
 /** One plain line for the user when the work will be slow; nothing for hardware. */

@@ -7,9 +7,11 @@ import { FAULTS, type FaultCode } from './catalogue.ts';
 
 export class Fault extends Error {
   readonly diagnostics: Diagnostic[];
-  constructor(diagnostics: Diagnostic[]) {
-    super(diagnostics.map(d => `${d.code}: ${d.message}`).join('\n'));
-    this.name = 'Fault';
+  /** `message`: for whoever reads the exception and not its diagnostics. */
+  constructor(diagnostics: Diagnostic[], message?: string) {
+    super(message ?? diagnostics.map(d => `${d.code}: ${d.message}`).join('\n'));
+    // What it is called where it is caught: the package exports it by this name.
+    this.name = 'MosError';
     this.diagnostics = diagnostics;
   }
 }

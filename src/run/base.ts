@@ -19,6 +19,15 @@ export interface Base {
   close: () => void;
 }
 
+/** A plan in memory. */
+export interface PlanSource {
+  plan: Plan;
+  /** WGSL by path inside the plan. */
+  files: ReadonlyMap<string, string>;
+  /** Where paths in the plan start. */
+  folder: string;
+}
+
 export interface BaseOptions {
   /** What the plan is opened for: decides which buffers are made before the weights are loaded. Default: all. */
   use?: Use;
@@ -28,12 +37,12 @@ export interface BaseOptions {
 
 /** `folder`: a plan folder. Paths in a plan are relative to it. */
 export async function openBase(
-  folder: string,
+  from: string | PlanSource,
   phase: (name: string, allowSeconds?: number) => void,
   options: BaseOptions = {},
 ): Promise<Base> {
   phase('reading the plan');
-  const { plan, files } = readPlan(folder);
+  const { plan, files, folder } = typeof from === 'string' ? { ...readPlan(from), folder: from } : from;
   if (!plan.model) throw new Error('bug: this plan has no base model');
   const found = findModel(plan.model.path, folder);
   if (!found) throw modelNotFound(plan.model.path);

@@ -297,18 +297,24 @@ export class TrainingRun {
   }
 
   private record(factor: number, r: StepResult, seconds: number, routers?: SiteTelemetry[]): void {
+    const { step } = this.state;
+    const { loss, balance, norm: gradientNorm, tokens, targets } = r;
+    const learningRate = this.rate(factor);
     this.log.write('step', {
-      step: this.state.step,
-      loss: r.loss,
-      balance: r.balance,
-      gradient_norm: r.norm,
-      learning_rate: this.rate(factor),
-      tokens: r.tokens,
-      targets: r.targets,
+      step,
+      loss,
+      balance,
+      gradient_norm: gradientNorm,
+      learning_rate: learningRate,
+      tokens,
+      targets,
       seconds,
-      ...(Number.isFinite(r.norm) ? {} : { skipped: true }),
+      ...(Number.isFinite(gradientNorm) ? {} : { skipped: true }),
       ...(routers ? { routers } : {}),
     });
+    const { steps } = this.training;
+    const event = { step, steps, loss, balance, gradientNorm, learningRate, tokens, targets, seconds };
+    this.listener.step?.({ ...event, ...(routers ? { routers } : {}) });
   }
 
   private async telemetry(result: StepResult): Promise<SiteTelemetry[]> {
@@ -350,6 +356,7 @@ export class TrainingRun {
     const loss = await this.session.validate(batchesInOrder(validation, this.training.batch), listener.stop);
     if (loss === undefined) return false;
     this.log.write('validation', { step, loss, samples: validation.length });
+    listener.validation?.({ step, loss, samples: validation.length });
     listener.log(`validation after step ${step}: loss ${loss.toFixed(4)} on ${validation.length} samples`);
     if (this.compiled) listener.phase('training', this.watchdog.allow);
     state.validated = { step, loss: Number.isFinite(loss) ? loss : null };

@@ -8,6 +8,7 @@ import {
   renderText,
   type Variant,
 } from '../../dsl/index.ts';
+import { Fault } from '../report/fault.ts';
 
 export interface TextOptions {
   /** Where paths in the program start; default: the folder the script is run in. */
@@ -16,15 +17,9 @@ export interface TextOptions {
   name?: string;
 }
 
-/** The mistakes in a program, rendered in `message` and as data in `diagnostics`. */
-export class MosError extends Error {
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>) {
-    super(`the program has mistakes\n\n${renderText(diagnostics, sources)}`);
-    this.name = 'MosError';
-    this.diagnostics = diagnostics;
-  }
+/** The mistakes in a program as an exception, whose message shows their places. */
+export function mistakes(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Fault {
+  return new Fault([...diagnostics], `the program has mistakes\n\n${renderText(diagnostics, sources)}`);
 }
 
 export function checkText(text: string, { folder = '.', name = 'script.mos' }: TextOptions): Checked {
@@ -41,7 +36,7 @@ function readText(path: string): string | undefined {
 }
 
 export function programOf({ program, diagnostics, sources }: Checked): Program {
-  if (!program) throw new MosError(diagnostics, sources);
+  if (!program) throw mistakes(diagnostics, sources);
   return program;
 }
 

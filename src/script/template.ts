@@ -5,7 +5,7 @@
 import type { Checked, Diagnostic, Program, Variant } from '../../dsl/index.ts';
 import { Source } from '../../dsl/source.ts';
 import { fault } from '../report/fault.ts';
-import { checkText, MosError, programOf, type TextOptions, variantsOf } from './check.ts';
+import { checkText, mistakes, programOf, type TextOptions, variantsOf } from './check.ts';
 import { contentOf, describe, escaped, numberText, quoted, UNWRITABLE, type Written } from './written.ts';
 
 /** What can stand in `${…}`. */
@@ -111,7 +111,7 @@ function assemble(
       const hole = `\${…}`;
       const whole = [text, ...strings.raw.slice(index + 1)].join(hole);
       const span = new Source(NAME, whole).span(start, start + 4);
-      throw new MosError(fault('bad-interpolation', message, { span }).diagnostics, new Map([[NAME, whole]]));
+      throw mistakes(fault('bad-interpolation', message, { span }).diagnostics, new Map([[NAME, whole]]));
     }
     text += inserted;
     places.push({ start, end: text.length });

@@ -1,29 +1,22 @@
 /** One language, three ways in: a file, a template and the builder give the same checked program. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { check, compile, format, MosError, meaningOf, mos, type Program, renderText } from 'mos';
 import {
   adam,
   adamw,
   adapter,
-  check,
-  compile,
   cosine,
   data,
   euclid,
   evaluate,
-  format,
   glob,
   hyperbolic,
   kappa,
   learn,
-  MosError,
-  meaningOf,
   model,
-  mos,
-  type Program,
   program,
   programIn,
-  renderText,
   soft,
   space,
   spaceFrom,
@@ -35,7 +28,7 @@ import {
   train,
   variants,
   word,
-} from 'mos';
+} from 'mos/builder';
 
 const file = `model "models/tiny" < dtype: f32 >
 adapter math: q_proj, "mlp.*_proj" layers 0..3, 5 < rank: 4; alpha: 16; dropout: 10%;
@@ -145,13 +138,13 @@ test('a space of your own comes with its declaration', () => {
   expect(() => program(adapter('q_proj', { experts: [missing] }))).toThrow('use-not-found');
 });
 
-test('compile: the plan, for a model in a folder', () => {
+test('compile: the plan, for a model in a folder', async () => {
   const found = program(adapter('q_proj', { rank: 2, experts: [hyperbolic, euclid] }));
-  const { plan, files } = compile(found, { model: 'examples/models/tiny-qwen2' });
+  const { plan, files } = await compile(found, { model: 'examples/models/tiny-qwen2' });
   expect(plan.sites).toHaveLength(6);
   expect(files.size).toBeGreaterThan(5);
   const wrong = program(adapter('no_such_proj'));
-  expect(() => compile(wrong, { model: 'examples/models/tiny-qwen2' })).toThrow(MosError);
+  expect(compile(wrong, { model: 'examples/models/tiny-qwen2' })).rejects.toThrow(MosError);
 });
 
 describe('print', () => {

@@ -73,11 +73,11 @@ test('ablation.ts writes plans', () => {
   }
 }, 60_000);
 
-test('from-model.ts fits its model', () => {
+test('from-model.ts fits its model', async () => {
   const { out } = run([process.execPath], 'from-model.ts');
   const { program } = check('printed.mos', out);
   // Paths in it are relative to the folder it was run in, which is the tests' own.
-  const { plan, diagnostics } = compile(program as Program, {
+  const { plan, diagnostics } = await compile(program as Program, {
     model: join(ROOT, 'examples/models/tiny-qwen2'),
   });
   expect(diagnostics).toEqual([]);

@@ -1,18 +1,8 @@
 /** What a script puts into a program stays a value: no string, number or object changes the structure around it. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import {
-  adapter,
-  data,
-  evaluate,
-  type Interpolated,
-  MosError,
-  model,
-  mos,
-  type Program,
-  program,
-  word,
-} from 'mos';
+import { type Interpolated, MosError, mos, type Program } from 'mos';
+import { adapter, data, evaluate, model, program, word } from 'mos/builder';
 
 const CLEVER = [
   '" < > adapter evil: v_proj < rank: 1 > model "x',

@@ -20,7 +20,7 @@ import {
   top2,
   topk,
   train,
-} from 'mos';
+} from 'mos/builder';
 
 export const refused = [
   // @ts-expect-error: no such expert
