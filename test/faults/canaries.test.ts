@@ -8,6 +8,7 @@ import type { Dispatch } from '../../compiler/plan/schema.ts';
 import { Executor, type ExecutorOptions } from '../../src/runtime/executor.ts';
 import { generate } from '../../src/runtime/generate.ts';
 import { verify } from '../../src/verify/index.ts';
+import { passes } from '../../src/verify/report.ts';
 import { type CheckedDevice, checkedDevice } from '../gpu/checked-device.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import {
@@ -108,7 +109,8 @@ describe('nothing is read that nobody wrote, nothing written where it must not, 
         verify(join(import.meta.dir, '../golden'), join(import.meta.dir, '../../examples/models'));
       const { result, problems } = await checked(run);
       expect(problems).toEqual([]);
-      expect(result).toEqual(await run());
+      expect(result.filter(row => !passes(row))).toEqual([]);
+      if (NIGHTLY) expect(result).toEqual(await run());
       expect(result.length).toBeGreaterThan(300);
     },
     LIMIT_MS,

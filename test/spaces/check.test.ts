@@ -51,6 +51,14 @@ describe('mistakes', () => {
       space('log(1 + c*r) / c', '(exp(c*r) - 1) / c'),
       'warning space-overflow 3:13 `drop` overflows float32 from about r = 13.8 for c = 7 on',
     ],
+    [
+      space('r / (1 + exp(r))', 'r'),
+      'error space-gradient 2:13 the gradient of `lift` is not finite at r = 778 for c = 0.1',
+    ],
+    [
+      space('(exp(r) - 1 - r - r^2/2) / r^2 + r', 'r'),
+      'error space-unsupported 1:7 `s`: too many of its parts vanish at 0 at once',
+    ],
     // Bounds, and what experts fix, are the parameters there are.
     [space('r / sqrt(1 + k*r^2)', 'r / sqrt(max(1 - k*r^2, 0.001))', 'k: real = learn(init=0.1, min=0)')],
     [space('asinh(c*r)', 'sinh(min(c*r, 20)) / c^2', 'c: positive', 's(c=1)')],

@@ -128,6 +128,8 @@ export async function measure(): Promise<Measured[]> {
       if (Number.isNaN(ulp)) worst.scaled = Number.POSITIVE_INFINITY;
     }
     const sign = signs.length === 2 ? '±' : signs[0] < 0 ? '−' : '';
-    return { name, text, domain: `${sign}[${from}, ${to}]`, ...worst };
+    const shown = (bound: number) =>
+      bound < 1e-4 || bound > 1e4 ? bound.toExponential().replace('+', '') : String(bound);
+    return { name, text, domain: `${sign}[${shown(from)}, ${shown(to)}]`, ...worst };
   });
 }
