@@ -162,7 +162,8 @@ function planWithRoom(
   const context = tokens(modelFolder(program.model.path, program.model.baseDir), shape.vocabulary);
   checkRoom(context, shape.maxPositions, 'the model');
   const folder = join(records, `${nameOf(target)}.mosplan`);
-  compileInto(folder, program, checked.diagnostics, terminal, { ...values, generation: { rows, context } });
+  const room = { use: 'generation', generation: { rows, context } } as const;
+  compileInto(folder, program, checked.diagnostics, terminal, { ...values, ...room });
   return folder;
 }
 

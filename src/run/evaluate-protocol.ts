@@ -79,7 +79,7 @@ export async function evaluateProtocol(
   /** Opened for the first question that is not on record. */
   const open = async () => {
     if (base) return base;
-    base = await openBase(args.plan, listener.phase);
+    base = await openBase(args.plan, listener.phase, { use: 'generation' });
     base.executor.write('params', parameters);
     return base;
   };
