@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { JSON_SCHEMA, jsonSchema, SHAPE, shapeModule } from '../compiler/plan/embed.ts';
 import { embed as embedLibrary, GENERATED as LIBRARY } from '../dsl/library/embed.ts';
 import { embed, GENERATED } from '../kernels/embed.ts';
 import { paramsOf } from '../kernels/spec.ts';
@@ -69,7 +70,11 @@ const packageName = (target: string) =>
 /** Rooms in which a file may import directly, by where it lives; the first rule that fits holds. Types are free. */
 const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
   // Scripts that embed texts are tools, not parts of their rooms.
-  { of: /^(kernels|dsl\/library)\/embed\.ts$/, may: /^kernels\//, packages: ['node:fs', 'node:path'] },
+  {
+    of: /^(kernels|dsl\/library|compiler\/plan)\/embed\.ts$/,
+    may: /^(kernels|compiler\/plan)\//,
+    packages: ['node:fs', 'node:path', 'zod'],
+  },
   { of: /^dsl\//, may: /^dsl\//, packages: ['chevrotain', 'zod', 'picocolors'] },
   { of: /^kernels\//, may: /^kernels\//, packages: [] },
   { of: /^compiler\/plan\//, may: /^compiler\/plan\//, packages: ['zod', 'node:crypto'] },
@@ -232,6 +237,11 @@ describe('files', () => {
 
   test('the embedded library of spaces is fresh (else run `bun run generate:spaces`)', () => {
     expect(readFileSync(LIBRARY, 'utf8') === embedLibrary()).toBe(true);
+  });
+
+  test('what is derived from the schema of plans is fresh (else run `bun run generate:plan`)', () => {
+    expect(readFileSync(SHAPE, 'utf8') === shapeModule()).toBe(true);
+    expect(readFileSync(JSON_SCHEMA, 'utf8') === jsonSchema()).toBe(true);
   });
 
   test('every line marked @param is one that `specialise` can rewrite', () => {

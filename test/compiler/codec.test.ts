@@ -91,9 +91,11 @@ describe('files', () => {
   });
 
   test('another version', () => {
-    expect(verdict(plan => Object.assign(plan, { version: 1 }))).toBe(
-      'version: the plan has format version 1, this is version 0',
+    expect(verdict(plan => Object.assign(plan, { version: '2.0' }))).toBe(
+      'version: the plan has format version 2.0, this reads version 1.0',
     );
+    for (const version of [0, 1, '1', '1.0.0', '01.0 ', null, {}])
+      expect(verdict(plan => Object.assign(plan, { version }))).toStartWith('version');
     // a later format may look like anything
     expect(text('{"format": "mosplan", "version": 7, "what": "ever"}')).toStartWith('version');
   });

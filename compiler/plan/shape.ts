@@ -1,0 +1,136 @@
+/**
+ * Checks that parsed JSON has the shape of a plan. The shape itself, `shape.generated.ts`, is derived from the zod schema
+ * (`bun run generate:plan`) and written with the functions below, so that reading a plan needs no package.
+ */
+
+/**
+ * What is wrong first, as `.path.to[0].it: why`, or nothing. `newer`: the plan is of a later minor version than this
+ * reader, which then passes over what that version may have added.
+ */
+export type Check = (value: unknown, newer: boolean) => string | undefined;
+
+type Fields = Record<string, unknown>;
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A finite number from `min` (above it, if `open`) to `max`, and below `below`. */
+export function number(min = -Infinity, max = Infinity, open = false, below = Infinity): Check {
+  const fits = (value: number) => (open ? value > min : value >= min) && value <= max && value < below;
+  return value =>
+    typeof value === 'number' && Number.isFinite(value) && fits(value)
+      ? undefined
+      : ': not a number, or out of range';
+}
+
+export function integer(min: number, max: number): Check {
+  return value =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `: not an integer from ${min} to ${max}`;
+}
+
+export function string(min = 0, max = Infinity, pattern?: RegExp): Check {
+  return value =>
+    typeof value === 'string' && value.length >= min && value.length <= max && (pattern?.test(value) ?? true)
+      ? undefined
+      : ': not a string of the right form';
+}
+
+/** One of these very values. */
+export function one(...values: readonly unknown[]): Check {
+  return value =>
+    values.includes(value) ? undefined : `: not one of ${JSON.stringify(values).slice(1, -1)}`;
+}
+
+export const boolean = one(true, false);
+
+export function either(...checks: readonly Check[]): Check {
+  return (value, newer) => {
+    let problem: string | undefined;
+    for (const check of checks) {
+      problem = check(value, newer);
+      if (problem === undefined) return undefined;
+    }
+    return problem;
+  };
+}
+
+/**
+ * `grows`: of a newer plan, items after the first that this reader does not understand are dropped, in place; who wrote
+ * them knows that it goes without.
+ */
+export function list(item: Check, min = 0, max = Infinity, grows = false): Check {
+  return (value, newer) => {
+    if (!Array.isArray(value)) return ': not a list';
+    for (let i = 0; i < value.length; i++) {
+      const problem = item(value[i], newer);
+      if (problem === undefined) continue;
+      if (!(newer && grows && i > 0)) return `[${i}]${problem}`;
+      value.splice(i--, 1);
+    }
+    return value.length >= min && value.length <= max ? undefined : ': too few or too many items';
+  };
+}
+
+export function tuple(...items: readonly Check[]): Check {
+  return (value, newer) => {
+    if (!Array.isArray(value) || value.length !== items.length) return `: not a list of ${items.length}`;
+    for (const [i, item] of items.entries()) {
+      const problem = item(value[i], newer);
+      if (problem !== undefined) return `[${i}]${problem}`;
+    }
+    return undefined;
+  };
+}
+
+/** Any names, all values alike. */
+export function record(item: Check): Check {
+  return (value, newer) => {
+    if (!isObject(value)) return ': not an object';
+    for (const key of Object.keys(value)) {
+      const problem = item(value[key], newer);
+      if (problem !== undefined) return `.${key}${problem}`;
+    }
+    return undefined;
+  };
+}
+
+/**
+ * Exactly these fields; a name with `?` may be absent. `grows`: fields of a newer plan that this reader does not know are
+ * removed, in place; they may be ignored.
+ */
+export function object(fields: Record<string, Check>, grows = false): Check {
+  const known = new Map(
+    Object.entries(fields).map(([key, check]) => [
+      key.replace('?', ''),
+      { check, optional: key.endsWith('?') },
+    ]),
+  );
+  return (value, newer) => {
+    if (!isObject(value)) return ': not an object';
+    for (const [key, { check, optional }] of known) {
+      if (!Object.hasOwn(value, key)) {
+        if (optional) continue;
+        return `.${key}: missing`;
+      }
+      const problem = check(value[key], newer);
+      if (problem !== undefined) return `.${key}${problem}`;
+    }
+    for (const key of Object.keys(value)) {
+      if (known.has(key)) continue;
+      if (!(newer && grows)) return `.${key}: no such field`;
+      delete value[key];
+    }
+    return undefined;
+  };
+}
+
+/** Objects told apart by `kind`. */
+export function kinds(...shapes: readonly Record<string, Check>[]): Check {
+  const checks = shapes.map(fields => ({ kind: fields.kind, check: object(fields) }));
+  return (value, newer) => {
+    if (!isObject(value)) return ': not an object';
+    const found = checks.find(({ kind }) => kind(value.kind, newer) === undefined);
+    return found ? found.check(value, newer) : '.kind: not a kind there is';
+  };
+}

@@ -1,0 +1,3 @@
+export const PLAN_FORMAT = 'mosplan';
+/** major.minor: docs/plan.md. */
+export const PLAN_VERSION = '1.0';
