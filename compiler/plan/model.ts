@@ -3,6 +3,8 @@
  * Read from a checkpoint's config.json by `src/model/config.ts`; embedded in the plan.
  */
 
+import type { Storage, Storages } from './storage.ts';
+
 /** One frozen linear layer `y = x·Wᵀ + bias`, W: [out, in]. */
 export interface LinearShape {
   /** Module path without `.weight`, e.g. `model.layers.0.self_attn.q_proj`. */
@@ -48,5 +50,7 @@ export interface ModelShape {
   finalNorm: string;
   layers: LayerShape[];
   /** How the checkpoint stores its matrices: what `dtype: auto` takes. Absent where only the configuration is known. */
-  dtype?: 'f32' | 'bf16' | 'f16';
+  dtype?: Storage;
+  /** Of a checkpoint that was quantised ahead: its matrices are words, laid out as storage.ts says. */
+  packed?: Storages;
 }

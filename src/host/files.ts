@@ -90,13 +90,15 @@ export interface Written {
 }
 
 /** A new file with this content, on disk when this returns. A failed fsync is never repeated: the caller discards the file. */
-export function writeNew(files: Files, path: string, parts: readonly Uint8Array[]): Written {
+export function writeNew(files: Files, path: string, parts: Iterable<Uint8Array>): Written {
   const hash = createHash('sha256');
+  let bytes = 0;
   const handle = files.open(path, 'wx');
   try {
     for (const part of parts) {
       writeAll(files, handle, part);
       hash.update(part);
+      bytes += part.length;
     }
     files.sync(handle);
   } catch (error) {
@@ -105,7 +107,7 @@ export function writeNew(files: Files, path: string, parts: readonly Uint8Array[
     throw error;
   }
   files.close(handle);
-  return { bytes: parts.reduce((sum, part) => sum + part.length, 0), sha256: hash.digest('hex') };
+  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** A rename is only durable once the folder itself is on disk. */
@@ -121,7 +123,7 @@ export function syncFolder(files: Files, path: string): void {
 export const randomName = (): string => randomBytes(6).toString('hex');
 
 /** Replaces a file in one step; on any failure the old one stays and nothing is left beside it. Refuses links and folders. */
-export function replaceFile(files: Files, path: string, parts: readonly Uint8Array[]): void {
+export function replaceFile(files: Files, path: string, parts: Iterable<Uint8Array>): void {
   const existing = lstatSync(path, { throwIfNoEntry: false });
   if (existing && !existing.isFile()) {
     throw Object.assign(new Error('a link or a folder is not written through'), { code: 'EEXIST' });

@@ -7,7 +7,10 @@ import { closeSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ModelShape } from '../../compiler/plan/model.ts';
+import { rowWords, type Storage } from '../../compiler/plan/storage.ts';
 import { fault } from '../report/fault.ts';
+import { scalesAreFinite, unpackRows } from '../runtime/pack-weights.ts';
+import type { TensorSource } from '../runtime/upload-weights.ts';
 import { parseConfig } from './config.ts';
 import {
   decodeUtf8,
@@ -73,6 +76,7 @@ export class Checkpoint {
   private readonly files: Map<string, SafetensorsFile>;
   private readonly configBytes: Uint8Array;
   private sum = 0;
+  private readonly expected: Map<string, number[]>;
 
   /** Use `openCheckpoint`. */
   constructor(
@@ -87,6 +91,7 @@ export class Checkpoint {
     this.home = home;
     this.files = files;
     this.configBytes = configBytes;
+    this.expected = expectedTensors(shape);
   }
 
   names(): string[] {
@@ -108,8 +113,10 @@ export class Checkpoint {
    * Faults: `missing-tensor`, `unsupported-dtype`, `short-read`, and `not-finite-weights` if any value is NaN or infinite.
    */
   readF32(name: string, range?: ElementRange): Float32Array {
+    const packing = this.packingOf(name);
+    if (packing) return this.unpack(name, packing, range);
     const values = this.fileOf(name).readF32(name, range);
-    this.sum = crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), this.sum);
+    this.count(values);
     const { nan, infinite } = checkFinite(values);
     if (nan + infinite > 0) {
       throw fault(
@@ -119,6 +126,60 @@ export class Checkpoint {
       );
     }
     return values;
+  }
+
+  /** As `TensorSource.packed`. Faults: `short-read`, `not-finite-weights`. */
+  readPacked(name: string, storage: Storage, { from, count }: ElementRange): Uint32Array | undefined {
+    const packing = this.packingOf(name);
+    return packing?.storage === storage ? this.rows(name, packing, from, count) : undefined;
+  }
+
+  /** What an executor reads from. */
+  source(): TensorSource {
+    const read = async (name: string, range?: ElementRange) => this.readF32(name, range);
+    return Object.assign(read, { packed: this.readPacked.bind(this) });
+  }
+
+  /** Bytes of a tensor as they are in the file. */
+  readBytes(name: string): Uint8Array {
+    return this.fileOf(name).read(name);
+  }
+
+  private packingOf(name: string): Packing | undefined {
+    const { packed, embedding, head } = this.shape;
+    const [, columns] = packed ? (this.expected.get(name) ?? []) : [];
+    if (!packed || columns === undefined) return undefined;
+    const storage = name === embedding || name === head ? packed.table : packed.linear;
+    return { storage, columns, ld: align4(columns) };
+  }
+
+  private unpack(name: string, packing: Packing, range?: ElementRange): Float32Array {
+    const { storage, columns, ld } = packing;
+    const [rows] = this.expected.get(name)!;
+    const { from, count } = range ?? { from: 0, count: rows * columns };
+    const first = Math.floor(from / columns);
+    const words = this.rows(name, packing, first, Math.ceil((from + count) / columns) - first);
+    return unpackRows(storage, words, columns, ld).subarray(
+      from - first * columns,
+      from - first * columns + count,
+    );
+  }
+
+  private rows(name: string, { storage, columns, ld }: Packing, from: number, count: number): Uint32Array {
+    const pitch = rowWords(storage, ld);
+    const bytes = this.fileOf(name).read(name, { from: from * pitch, count: count * pitch });
+    const words = new Uint32Array(bytes.buffer);
+    this.count(words);
+    if (!scalesAreFinite(storage, words, columns, ld))
+      throw fault(
+        'not-finite-weights',
+        `tensor ${quote(name)} of ${quote(this.folder)} has scales that are no numbers`,
+      );
+    return words;
+  }
+
+  private count(values: Float32Array | Uint32Array): void {
+    this.sum = crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), this.sum);
   }
 
   /** A checksum of all values that `readF32` has given so far, in that order: free, as they had to be read anyway. */
@@ -152,6 +213,11 @@ export class Checkpoint {
       }
     }
     return hash.digest('hex');
+  }
+
+  /** Bytes of all weight files. */
+  bytes(): number {
+    return [...this.files.values()].reduce((sum, file) => sum + file.size, 0);
   }
 
   close(): void {
@@ -279,8 +345,17 @@ function readIndex(folder: string): Map<string, string> {
   return result;
 }
 
+interface Packing {
+  storage: Storage;
+  columns: number;
+  ld: number;
+}
+
+const align4 = (columns: number): number => Math.ceil(columns / 4) * 4;
+
 /** The narrowest of f32, bf16 and f16 that holds every matrix as it is stored. */
 function storedType(shape: ModelShape, home: Map<string, SafetensorsFile>): NonNullable<ModelShape['dtype']> {
+  if (shape.packed) return shape.packed.linear;
   const matrices = [...expectedTensors(shape)].filter(([, size]) => size.length === 2);
   const types = new Set(matrices.map(([name]) => home.get(name)!.tensor(name).dtype));
   if (types.size > 1) return 'f32';
@@ -296,16 +371,21 @@ function checkTensors(folder: string, shape: ModelShape, home: Map<string, Safet
   }
   for (const [name, wanted] of expected) {
     const info = home.get(name)!.tensor(name);
-    if (info.shape.length !== wanted.length || info.shape.some((size, i) => size !== wanted[i])) {
+    const packed = shape.packed && wanted.length === 2;
+    const table = name === shape.embedding || name === shape.head;
+    const size = packed
+      ? [wanted[0], rowWords(table ? shape.packed!.table : shape.packed!.linear, align4(wanted[1]))]
+      : wanted;
+    if (info.shape.join() !== size.join()) {
       throw fault(
         'wrong-tensor-shape',
-        `tensor ${quote(name)} of ${quote(folder)} is [${info.shape.join(', ')}], config.json says [${wanted.join(', ')}]`,
+        `tensor ${quote(name)} of ${quote(folder)} is [${info.shape.join(', ')}], config.json says [${size.join(', ')}]`,
       );
     }
-    if (!FLOATS.includes(info.dtype)) {
+    if (packed ? info.dtype !== 'U32' : !FLOATS.includes(info.dtype)) {
       throw fault(
         'unsupported-dtype',
-        `tensor ${quote(name)} of ${quote(folder)} is ${info.dtype}, not floating point`,
+        `tensor ${quote(name)} of ${quote(folder)} is ${info.dtype}, not ${packed ? 'U32' : 'floating point'}`,
       );
     }
   }

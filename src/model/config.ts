@@ -75,7 +75,20 @@ const CONFIG = z.looseObject({
     .custom<number>(v => Number.isInteger(v), { error: 'must be a whole number' })
     .nullish(),
   layer_types: z.array(z.string(), { error: 'must be a list of strings' }).nullish(),
-  quantization_config: z.unknown().optional(),
+  quantization_config: z
+    .looseObject(
+      { quant_method: z.string({ error: 'must be a string' }).nullish() },
+      { error: 'must be an object' },
+    )
+    .nullish(),
+});
+
+/** `quantization_config` of what `mos quantize` writes; other tools refuse to read a `quant_method` they do not know. */
+const PACKED = z.looseObject({
+  quant_method: z.literal('mos'),
+  version: z.literal(1),
+  linear: z.enum(['int8', 'int4', 'nf4']),
+  table: z.enum(['int8']),
 });
 
 type Config = z.infer<typeof CONFIG>;
@@ -126,7 +139,9 @@ function refuseUnsupported(family: Family, config: Config, path: string): void {
   };
   const activation = config.hidden_act ?? 'silu';
   if (activation !== 'silu' && activation !== 'swish') refuse(`the activation ${quote(activation)}`);
-  if (config.quantization_config != null) refuse('quantised weights (`quantization_config`)');
+  const { quantization_config: quantised } = config;
+  if (quantised != null && !PACKED.safeParse(quantised).success)
+    refuse(`weights that are quantised by ${quote(JSON.stringify(quantised.quant_method ?? quantised))}`);
   const rotary = config.partial_rotary_factor ?? config.rope_parameters?.partial_rotary_factor ?? 1;
   if (rotary !== 1) refuse('rotary embeddings on part of each head (`partial_rotary_factor`)');
   const other = config.layer_types?.find(type => type !== 'full_attention');
@@ -184,7 +199,14 @@ function buildShape(family: Family, config: Config, path: string): ModelShape {
     layers: Array.from({ length: config.num_hidden_layers }, (_, i) =>
       layer(family, config, i, headSize, keyValueHeads),
     ),
+    ...packing(config),
   };
+}
+
+function packing({ quantization_config }: Config): Pick<ModelShape, 'dtype' | 'packed'> {
+  if (quantization_config == null) return {};
+  const { linear, table } = PACKED.parse(quantization_config);
+  return { dtype: linear, packed: { linear, table } };
 }
 
 function layer(

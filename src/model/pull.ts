@@ -51,8 +51,8 @@ export interface Pulled {
 
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
-/** What else is fetched where it is there. */
-const WANTED = [
+/** What belongs to a model besides its weights, where it is there. */
+export const MODEL_FILES = [
   'config.json',
   'generation_config.json',
   'tokenizer.json',
@@ -79,7 +79,7 @@ export async function pull(
   try {
     const at = { id: repository.id, revision: listing.commit };
     const get = new Fetch(hub, at, root);
-    const files = WANTED.flatMap(name => listing.files.get(name) ?? []);
+    const files = MODEL_FILES.flatMap(name => listing.files.get(name) ?? []);
     const shards = await weightFiles(listing, get);
     files.push(...shards);
     const bytes = files.reduce((sum, f) => sum + f.size, 0);

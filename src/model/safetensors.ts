@@ -262,6 +262,31 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Record<string, string> = {},
 ): Uint8Array[] {
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (bytesOf(name, { dtype, shape }) !== data.byteLength)
+      throw new Error(`tensor ${name}: ${dtype} [${shape}] does not have ${data.byteLength} bytes`);
+  }
+  const { header, order } = encodeHeader(tensors, metadata);
+  return [
+    header,
+    ...order.map(name => {
+      const { buffer, byteOffset, byteLength } = tensors.get(name)!.data;
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    }),
+  ];
+}
+
+function bytesOf(name: string, { dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): number {
+  const bytes = (elementCount(shape) ?? Number.NaN) * DTYPE_BYTES[dtype];
+  if (!Number.isSafeInteger(bytes)) throw new Error(`tensor ${name}: [${shape}] has no size`);
+  return bytes;
+}
+
+/** What stands before the data, and the order in which the data of the tensors follow it. */
+export function encodeHeader(
+  tensors: ReadonlyMap<string, Pick<TensorData, 'dtype' | 'shape'>>,
+  metadata: Record<string, string> = {},
+): { header: Uint8Array; order: string[] } {
   const ordered = [...tensors].sort(
     ([a, x], [b, y]) => DTYPE_BYTES[y.dtype] - DTYPE_BYTES[x.dtype] || (a < b ? -1 : a > b ? 1 : 0),
   );
@@ -273,14 +298,10 @@ export function encodeSafetensors(
     );
   }
   let position = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
-    const count = elementCount(shape);
-    if (count === undefined || count * DTYPE_BYTES[dtype] !== data.byteLength) {
-      throw new Error(`tensor ${name}: ${dtype} [${shape}] does not have ${data.byteLength} bytes`);
-    }
+  for (const [name, { dtype, shape }] of ordered) {
     if (name === '__metadata__' || name.includes('\0'))
       throw new Error(`tensor name ${JSON.stringify(name)} is reserved`);
-    const end = position + data.byteLength;
+    const end = position + bytesOf(name, { dtype, shape });
     entries.push(
       `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [position, end] })}`,
     );
@@ -290,10 +311,7 @@ export function encodeSafetensors(
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(32);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
-  return [
-    header,
-    ...ordered.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-  ];
+  return { header, order: ordered.map(([name]) => name) };
 }
 
 /**

@@ -57,7 +57,7 @@ export async function openBase(
       plan,
       files,
       device,
-      async (name, range) => checkpoint.readF32(name, range),
+      checkpoint.source(),
       { onPhase: p => phase(p, 600), ...(options.use ? { use: options.use } : {}) },
     );
     const close = () => {

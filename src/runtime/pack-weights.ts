@@ -82,6 +82,16 @@ export function unpackRows(
   return values;
 }
 
+/** Whether all scales are numbers: a damaged one would make NaNs of its whole block. */
+export function scalesAreFinite(storage: Storage, words: Uint32Array, columns: number, ld: number): boolean {
+  const pitch = rowWords(storage, ld);
+  for (let row = 0; row < words.length; row += pitch) {
+    const at = UNPACK[storage](words.subarray(row, row + pitch), ld);
+    for (let c = 0; c < columns; c += BLOCK) if (!Number.isFinite(at(c))) return false;
+  }
+  return true;
+}
+
 type PackRow = (row: Float32Array, into: Uint32Array, ld: number, losses: Losses) => void;
 
 const PACK: Record<Storage, PackRow> = {

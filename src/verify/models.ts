@@ -32,9 +32,7 @@ async function verifyModel(name: string, folder: string): Promise<Row[]> {
     });
     const { plan, files } = compiled!;
     const opened = await openDevice({ limits: plan.requires.limits });
-    const executor = await Executor.open(plan, files, opened, async (name, range) =>
-      checkpoint.readF32(name, range),
-    );
+    const executor = await Executor.open(plan, files, opened, checkpoint.source());
     try {
       const samples = Array.from({ length: batch }, (_, r) => {
         const row = Int32Array.from(ids.slice(r * length, (r + 1) * length));

@@ -137,9 +137,7 @@ async function run(
     throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
   const { plan, files } = compiled;
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async (name, range) =>
-    checkpoint.readF32(name, range),
-  );
+  const executor = await Executor.open(plan, files, opened, checkpoint.source());
   const comparison = new Comparison('train');
   try {
     const session = new Session(executor);

@@ -19,8 +19,7 @@ for (const [name, wanted] of Object.entries(models)) {
   const checkpoint = openCheckpoint(join(folder, 'models', name));
   const { plan, files } = compile(bareProgram('', [], { batch: 1 }, 64), checkpoint.shape).compiled!;
   const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, async (tensor, range) =>
-    checkpoint.readF32(tensor, range),
+  const executor = await Executor.open(plan, files, opened, checkpoint.source(),
   );
   await refresh(executor);
   const got = await generate(executor, prompts, { maxTokens: tokens, eos: [] });

@@ -12,6 +12,7 @@ import { helpFor } from './help.ts';
 import { inspect } from './inspect.ts';
 import { lsp } from './lsp.ts';
 import { pull } from './pull.ts';
+import { quantize } from './quantize.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   generate,
   verify,
   pull,
+  quantize,
   devices,
   lsp,
   helpFor(() => COMMANDS),
