@@ -40,6 +40,12 @@ function gramRows(stacks: PlacedStack[]): number[][] {
   );
 }
 
+const statsOf = ({ firstAdapter, stack }: PlacedStack): Place => ({
+  buffer: 'stats',
+  offset: firstAdapter * 256,
+  bytes: stack.adapters.length * 256,
+});
+
 export interface SharedPrograms {
   /** Copies of shared parameters and G_e = B_eᵀB_e: after every change of the parameters. */
   refresh: Draft[];
@@ -49,8 +55,11 @@ export interface SharedPrograms {
   finishBackward: Draft[];
 }
 
-export function sharedPrograms(lowering: Lowering, source: Source): SharedPrograms {
-  const { store, stacks } = lowering;
+/** `only`: for a program that runs one stack alone, which then reads and writes nothing of the others. */
+export function sharedPrograms(lowering: Lowering, source: Source, only?: PlacedStack): SharedPrograms {
+  const { store } = lowering;
+  const stacks = only ? [only] : lowering.stacks;
+  const suffix = only ? `.${only.stack.index}` : '';
   const rows = gramRows(stacks);
   const programs: SharedPrograms = { refresh: [], telemetry: [], finishBackward: [] };
   const { ties } = lowering.parameters;
@@ -75,7 +84,7 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
     });
   }
   if (rows.length > 0) {
-    const table = store.declare('gram_table', 'constant', rows.length * 32, {
+    const table = store.declare(`gram_table${suffix}`, 'constant', rows.length * 32, {
       kind: 'words',
       values: rows.flat(),
     });
@@ -105,10 +114,10 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
     });
   }
   if (stacks.length > 0) {
-    const values = stacks.flatMap(({ stack }, i) =>
-      stack.adapters.flatMap(a => [
-        lowering.routingOffset(i),
-        stack.ldRoute,
+    const values = stacks.flatMap(placed =>
+      placed.stack.adapters.flatMap(a => [
+        lowering.routingOffset(lowering.stacks.indexOf(placed)),
+        placed.stack.ldRoute,
         a.routeColumn,
         a.experts.length,
         a.block.router?.k ?? 1,
@@ -122,8 +131,11 @@ export function sharedPrograms(lowering: Lowering, source: Source): SharedProgra
       params: {},
       bindings: {
         routing: whole(store, 'routing'),
-        stats: whole(store, 'stats'),
-        table: store.declare('routing_table', 'constant', values.length * 4, { kind: 'words', values }),
+        stats: only ? statsOf(only) : whole(store, 'stats'),
+        table: store.declare(`routing_table${suffix}`, 'constant', values.length * 4, {
+          kind: 'words',
+          values,
+        }),
       },
       grid: [values.length / 8, 1, 1],
       flops: { symbol: 'tokens', each: values.length },
