@@ -14,6 +14,8 @@ export interface TaskContext {
   /** Names what happens now. `allow`: seconds of silence that are normal in it. */
   phase(phase: string, allow?: number): void;
   event(name: string, data: unknown): void;
+  /** Told what the command says while the task runs, from the beginning on; one listener. */
+  hear(listener: (data: unknown) => void): void;
   /** Aborted when the user asks to stop: finish the step, save, return. */
   stop: AbortSignal;
 }
@@ -24,9 +26,12 @@ export const TASKS: Record<string, () => Promise<{ task: Task }>> = {
   train: () => import('./tasks/train.ts'),
   eval: () => import('./tasks/eval.ts'),
   'eval-protocol': () => import('./tasks/eval-protocol.ts'),
+  chat: () => import('./tasks/chat.ts'),
   generate: () => import('./tasks/generate.ts'),
   verify: () => import('./tasks/verify.ts'),
   devices: () => import('./tasks/devices.ts'),
+  tune: () => import('./tasks/tune.ts'),
+  profile: () => import('./tasks/profile.ts'),
   // For tests of the supervisor: crashes, hangs, faults and bugs on demand.
   misbehave: () => import('./tasks/misbehave.ts'),
 };

@@ -12,6 +12,8 @@ export interface OpenOptions {
   /** Limits above WebGPU's defaults, in WebGPU's names and units. */
   limits?: Record<string, number>;
   features?: Iterable<GPUFeatureName>;
+  /** Features that are taken where the adapter offers them. */
+  wanted?: Iterable<string>;
   /** `auto` takes hardware and falls back to software. */
   choose?: 'auto' | 'hardware' | 'software';
   /** Called once per uncaught error and once when the device is lost without our doing. */
@@ -109,7 +111,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
     adapter.features.has(feature),
   ) as GPUFeatureName[];
   const device = await adapter
-    .requestDevice({ requiredFeatures: features, requiredLimits: limits })
+    .requestDevice({ requiredFeatures: [...features, ...wanted], requiredLimits: limits })
     .catch((error: unknown) => {
       throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
     });

@@ -66,6 +66,8 @@ export const stateSchema = z.strictObject({
   /** Why the numbers of this run cannot be had again by running it once more; empty for an exact run. */
   inexact: z.array(text),
   identity: identitySchema,
+  /** Which variants of kernels the run takes (variants.ts). */
+  variants: z.record(text, text).default({}),
   /** The training plan, to say what changed. */
   training: z.record(z.string(), z.unknown()),
 });

@@ -154,6 +154,18 @@ export class Checkpoints {
     return { damaged };
   }
 
+  /** What the newest checkpoint that is whole says, without its tensors. */
+  newest(): RunState | undefined {
+    for (const step of this.steps()) {
+      try {
+        return this.verify(step);
+      } catch (error) {
+        reasonOf(error);
+      }
+    }
+    return undefined;
+  }
+
   /** What is wrong with a checkpoint, without holding its tensors. */
   private problem(step: number): string | undefined {
     try {

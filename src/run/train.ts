@@ -59,8 +59,14 @@ async function trainLocked(args: TrainArgs, listener: Listener, hooks: TrainHook
   for (;;) {
     let base: Base | undefined;
     try {
-      base = await hooks.openBase(args.plan, listener.phase);
       const options = { ...args, resume: args.resume || begun };
+      // Forced, a run may go on with kernels that it was not begun with.
+      const pinned = options.resume && !args.force ? checkpoints.newest()?.variants : undefined;
+      base = await hooks.openBase(args.plan, listener.phase, {
+        pinned,
+        warn: listener.warn,
+        ...(args.evaluate ? {} : { use: 'training' as const }),
+      });
       const run = new TrainingRun(base, options, listener, { ...hooks, checkpoints, recovering });
       return await run.run(() => {
         begun = true;

@@ -206,6 +206,9 @@ export class TrainingRun {
     }
     const { state, tensors } = snapshot;
     const reasons = compare(state, this.identity, training, this.args.force ?? false);
+    const { choices } = this.base;
+    if (Object.entries(state.variants).some(([id, kernel]) => (choices[id] ?? kernel) !== kernel))
+      reasons.push('other variants of the kernels');
     for (const reason of reasons) listener.warn(`not exact from here on: ${reason}`);
     const { step, skippedInRow, skipped, loss, validated, best, waited, before } = state;
     const inexact = [...new Set([...state.inexact, ...reasons])];
@@ -401,6 +404,7 @@ export class TrainingRun {
       finished: ending === 'done' || ending === 'early',
       logBytes: this.log.bytes,
       identity: this.identity,
+      variants: this.base.choices,
       training: { ...this.training },
     };
   }

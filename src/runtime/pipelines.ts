@@ -8,6 +8,8 @@ export interface Bound {
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   grid: Variant['grid'];
+  /** Index of the kernel that was chosen. */
+  kernel: number;
   dispatch: Dispatch;
 }
 
@@ -69,7 +71,7 @@ export class Pipelines {
       layout: pipeline.getBindGroupLayout(0),
       entries: dispatch.bindings.map((_, binding) => ({ binding, resource: resource(dispatch, binding) })),
     });
-    return { pipeline, bindGroup, grid: variant.grid, dispatch };
+    return { pipeline, bindGroup, grid: variant.grid, kernel: variant.kernel, dispatch };
   }
 
   private async compile(index: number, dispatch: Dispatch): Promise<GPUComputePipeline> {

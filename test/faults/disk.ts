@@ -57,6 +57,7 @@ function snapshot(step: number, best: number | null = null): Snapshot {
       before: [],
       inexact: [],
       training: {},
+      variants: {},
       identity: {
         plan: H,
         layout: H,

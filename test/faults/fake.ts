@@ -169,6 +169,7 @@ export function fakeBase(
       close: () => checkpoint.close(),
       opened: opened as unknown as Base['opened'],
       executor: executor as unknown as Executor,
+      choices: {},
     };
   };
   open.last = undefined as FakeExecutor | undefined;

@@ -1,5 +1,6 @@
 /** The command table, in the order of help. A command loads what is heavy inside its `run`. */
 import type { Command } from '../command.ts';
+import { chat } from './chat.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import { devices } from './devices.ts';
@@ -11,9 +12,11 @@ import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
 import { inspect } from './inspect.ts';
 import { lsp } from './lsp.ts';
+import { profile } from './profile.ts';
 import { pull } from './pull.ts';
 import { quantize } from './quantize.ts';
 import { train } from './train.ts';
+import { tune } from './tune.ts';
 import { verify } from './verify.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -26,10 +29,13 @@ export const COMMANDS: readonly Command[] = [
   train,
   evaluate,
   generate,
+  chat,
   verify,
   pull,
   quantize,
   devices,
+  tune,
+  profile,
   lsp,
   helpFor(() => COMMANDS),
 ];
