@@ -4,7 +4,7 @@
  * checked as a whole: every byte after the header belongs to exactly one tensor.
  */
 import { fault } from '../report/fault.ts';
-import { decodeUtf8, isWellFormed, quote } from './files.ts';
+import { decodeUtf8, isWellFormed, quote } from './text.ts';
 
 /** Bytes per element of the types that can be read. */
 export const DTYPE_BYTES = {

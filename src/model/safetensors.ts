@@ -7,15 +7,10 @@ import { closeSync, lstatSync } from 'node:fs';
 import { type Files, realFiles, replaceFile } from '../host/files.ts';
 import { fault } from '../report/fault.ts';
 import { isSystemError, openForReading, quote, readFully } from './files.ts';
-import {
-  DTYPE_BYTES,
-  type Dtype,
-  elementCount,
-  MAX_HEADER_BYTES,
-  parseHeader,
-  type TensorInfo,
-} from './safetensors-header.ts';
+import { convertToF32, encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
+import { DTYPE_BYTES, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './safetensors-header.ts';
 
+export type { TensorData } from './safetensors-bytes.ts';
 export type { Dtype, TensorInfo } from './safetensors-header.ts';
 
 /** JavaScriptCore cannot hold a longer buffer; such a tensor has to be read in ranges. */
@@ -201,117 +196,6 @@ function clampRange(name: string, info: TensorInfo, range?: ElementRange): Eleme
     throw new Error(`range ${range.from}+${range.count} outside tensor ${name} of ${total} elements`);
   }
   return range;
-}
-
-function convertToF32(name: string, dtype: Dtype, bytes: Uint8Array, into: Float32Array, at: number): void {
-  const buffer = bytes.buffer as ArrayBuffer;
-  switch (dtype) {
-    case 'BF16': {
-      // bfloat16 is the upper half of a float32.
-      const source = new Uint16Array(buffer);
-      const target = new Uint32Array(into.buffer, 4 * at, source.length);
-      for (let i = 0; i < source.length; i++) target[i] = source[i]! << 16;
-      return;
-    }
-    case 'F16': {
-      const source = new Uint16Array(buffer);
-      const table = halfTable();
-      for (let i = 0; i < source.length; i++) into[at + i] = table[source[i]!]!;
-      return;
-    }
-    case 'F64':
-      into.set(new Float64Array(buffer), at);
-      return;
-    default:
-      throw fault(
-        'unsupported-dtype',
-        `tensor ${quote(name)} is ${dtype}; floating-point numbers are needed`,
-      );
-  }
-}
-
-let halves: Float32Array | undefined;
-
-/** Value of every float16 bit pattern. A table, because 65,536 entries are quicker to look up than bits to take apart. */
-function halfTable(): Float32Array {
-  if (halves) return halves;
-  halves = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    if (exponent === 31) halves[bits] = fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    else if (exponent === 0) halves[bits] = sign * fraction * 2 ** -24;
-    else halves[bits] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  }
-  return halves;
-}
-
-export interface TensorData {
-  dtype: Dtype;
-  shape: number[];
-  /** Exactly shape × dtype bytes. */
-  data: Uint8Array | Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
-}
-
-/**
- * The bytes of a file, in pieces; equal content gives equal bytes. Order of the data: widest elements first (so that all
- * are aligned), then by name in code units.
- */
-export function encodeSafetensors(
-  tensors: ReadonlyMap<string, TensorData>,
-  metadata: Record<string, string> = {},
-): Uint8Array[] {
-  for (const [name, { dtype, shape, data }] of tensors) {
-    if (bytesOf(name, { dtype, shape }) !== data.byteLength)
-      throw new Error(`tensor ${name}: ${dtype} [${shape}] does not have ${data.byteLength} bytes`);
-  }
-  const { header, order } = encodeHeader(tensors, metadata);
-  return [
-    header,
-    ...order.map(name => {
-      const { buffer, byteOffset, byteLength } = tensors.get(name)!.data;
-      return new Uint8Array(buffer, byteOffset, byteLength);
-    }),
-  ];
-}
-
-function bytesOf(name: string, { dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): number {
-  const bytes = (elementCount(shape) ?? Number.NaN) * DTYPE_BYTES[dtype];
-  if (!Number.isSafeInteger(bytes)) throw new Error(`tensor ${name}: [${shape}] has no size`);
-  return bytes;
-}
-
-/** What stands before the data, and the order in which the data of the tensors follow it. */
-export function encodeHeader(
-  tensors: ReadonlyMap<string, Pick<TensorData, 'dtype' | 'shape'>>,
-  metadata: Record<string, string> = {},
-): { header: Uint8Array; order: string[] } {
-  const ordered = [...tensors].sort(
-    ([a, x], [b, y]) => DTYPE_BYTES[y.dtype] - DTYPE_BYTES[x.dtype] || (a < b ? -1 : a > b ? 1 : 0),
-  );
-  const entries: string[] = [];
-  const pairs = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (pairs.length > 0) {
-    entries.push(
-      `"__metadata__":{${pairs.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join(',')}}`,
-    );
-  }
-  let position = 0;
-  for (const [name, { dtype, shape }] of ordered) {
-    if (name === '__metadata__' || name.includes('\0'))
-      throw new Error(`tensor name ${JSON.stringify(name)} is reserved`);
-    const end = position + bytesOf(name, { dtype, shape });
-    entries.push(
-      `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [position, end] })}`,
-    );
-    position = end;
-  }
-  const text = new TextEncoder().encode(`{${entries.join(',')}}`);
-  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(32);
-  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
-  header.set(text, 8);
-  return { header, order: ordered.map(([name]) => name) };
 }
 
 /**

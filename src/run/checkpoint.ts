@@ -17,7 +17,8 @@ import {
   writeNew,
 } from '../host/files.ts';
 import { openForReading, readFully, readJson, SMALL_JSON } from '../model/files.ts';
-import { encodeSafetensors, openSafetensors, type TensorData } from '../model/safetensors.ts';
+import { openSafetensors } from '../model/safetensors.ts';
+import { encodeSafetensors, type TensorData } from '../model/safetensors-bytes.ts';
 import { Fault, fault } from '../report/fault.ts';
 import type { TrainedState } from '../runtime/parameters.ts';
 import { type RunState, stateSchema } from './checkpoint-state.ts';

@@ -9,7 +9,8 @@ import { realFiles, replaceFile, systemCode } from '../host/files.ts';
 import { type Checkpoint, expectedTensors } from '../model/checkpoint.ts';
 import { hasFile, quote, readJson, resolveInside } from '../model/files.ts';
 import { MODEL_FILES } from '../model/pull.ts';
-import { type Dtype, encodeHeader } from '../model/safetensors.ts';
+import { encodeHeader } from '../model/safetensors-bytes.ts';
+import type { Dtype } from '../model/safetensors-header.ts';
 import { fault } from '../report/fault.ts';
 import { checkLosses, noLosses, packRows } from '../runtime/pack-weights.ts';
 
