@@ -64,48 +64,6 @@ function inputGrad(spec: KernelSpec, M: number, K: number, N: number, SZ = 0, DR
   };
 }
 
-function rankSpace(
-  outputGrad: KernelSpec,
-  outer: KernelSpec,
-  M: number,
-  K: number,
-  N: number,
-  R: number,
-): Job[] {
-  return [
-    {
-      spec: outputGrad,
-      shape: `${M} × ${N} → ${R}`,
-      params: { LD_DY: N, LD_S: R, ...single(N, R) },
-      lengths: [M * N, N * R, M * R],
-      columns: R,
-      rows: M,
-      tokens: M,
-      flop: 2 * M * N * R,
-    },
-    {
-      spec: outer,
-      shape: `dB ${N} × ${R} over ${M}`,
-      params: { LD_A: N, LD_B: R, ...single(N, R) },
-      lengths: [M * N, M * R, N * R],
-      columns: N,
-      rows: R,
-      tokens: M,
-      flop: 2 * M * N * R,
-    },
-    {
-      spec: outer,
-      shape: `dA ${R} × ${K} over ${M}`,
-      params: { LD_A: R, LD_B: K, ...single(R, K) },
-      lengths: [M * R, M * K, R * K],
-      columns: R,
-      rows: K,
-      tokens: M,
-      flop: 2 * M * K * R,
-    },
-  ];
-}
-
 const choose = process.argv.includes('hardware')
   ? 'hardware'
   : process.argv.includes('software')
@@ -152,8 +110,6 @@ if (!storages)
     forward(specs.linearForward, M, K, 48),
     forward(specs.linearForward, M, K, 48, 0, 2 ** 28),
     inputGrad(specs.linearInputGrad, M, K, N, 48, 2 ** 28),
-    ...rankSpace(specs.linearOutputGrad, specs.linearOuter, M, K, N, 48),
-    ...rankSpace(specs.linearOutputGradTiled, specs.linearOuterTiled, M, K, N, 48),
     forward(specs.linearForward, 1, K, N, 48),
     forward(specs.linearForwardFew, 1, K, N, 48),
   );

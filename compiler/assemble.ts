@@ -61,9 +61,9 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
       if (access !== 'read') throw new Error(`bug: ${draft.spec.name} writes ${name}, which is not bound`);
       return whole(DUMMY);
     });
-    const variants = [{ spec: draft.spec, grid: draft.grid }, ...(draft.alternatives ?? [])].map(
-      ({ spec, grid }, i) => ({
-        kernel: kernels.intern(spec, draft.params),
+    const variants = [draft, ...(draft.alternatives ?? [])].map(
+      ({ spec, grid, params = draft.params }, i) => ({
+        kernel: kernels.intern(spec, params),
         grid,
         ...(i > 0 ? { hardware: true } : {}),
       }),

@@ -42,8 +42,8 @@ export interface Draft {
   params: Record<string, ParamValue>;
   bindings: Record<string, Value | Place | undefined>;
   grid: [Size, Size, Size];
-  /** Faster ways for capable devices: same bindings and parameters. */
-  alternatives?: { spec: KernelSpec; grid: [Size, Size, Size] }[];
+  /** Faster ways for capable devices: same bindings, and the same parameters unless they have their own. */
+  alternatives?: { spec: KernelSpec; grid: [Size, Size, Size]; params?: Record<string, ParamValue> }[];
   /** The uniform `site` of kernels that have one. */
   site?: { index: number; rowStart?: number; rowLimit?: number };
   flops: { symbol?: SizeSymbol; each: number };
@@ -61,6 +61,8 @@ export type Term =
   | { kind: 'matmul'; dy: Value; weight: Weight; source: Source }
   /** mask∘(dz·A) of a stacked projection. */
   | { kind: 'lowrank'; dz: Value; projection: Projection; source: Source }
+  /** Of what adapters leave for a linear group: the gradient of that group's output. */
+  | { kind: 'output'; dy: Value }
   /** x·Σ dz[:, column..column+count), where x is the value itself. */
   | { kind: 'radial'; dz: Value; column: number; count: number }
   /** A kernel that can add one more matrix to its result. */
@@ -80,7 +82,6 @@ export interface Weight {
 /** The stacked A with the routers beneath it: [columns, ldX]. */
 export interface Projection {
   place: Place;
-  gradient: Place;
   columns: number;
   dropout: number;
   site: number;

@@ -8,21 +8,21 @@
  */
 import type { Span } from '../dsl/program.ts';
 import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
-import { type GainsPlaces, gains } from './operations/adapter.ts';
+import { type AdapterPlaces, adapt } from './operations/adapter.ts';
 import {
   attention,
   embedding,
   gatherRows,
   rmsNorm,
   splitHeads,
-  squaredRadius,
   swiglu,
   type TokenTable,
 } from './operations/base.ts';
 import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
-import { linear, project } from './operations/linear.ts';
+import { linear } from './operations/linear.ts';
 import { floats, type ParameterSpace, type SiteRegions } from './parameters.ts';
 import type { LayerShape, LinearShape, ModelShape } from './plan/model.ts';
+import type { Content } from './plan/schema.ts';
 import { rowWords, type Storages } from './plan/storage.ts';
 import { inputGroups } from './select.ts';
 import { layoutStack, type Placement, type Stack } from './site.ts';
@@ -52,6 +52,10 @@ export interface Sizes {
   /** Largest piece of an embedding or a head. */
   bindingBytes?: number;
 }
+
+/** Whether there is anything to tell of gates and guards: not of single flat experts, which is what LoRA is. */
+export const routes = ({ stack }: PlacedStack): boolean =>
+  stack.curved || stack.adapters.some(a => a.experts.length > 1);
 
 export type Mode = 'train' | 'evaluate' | 'logits' | 'prefill' | 'decode';
 
@@ -147,7 +151,19 @@ export class Lowering {
     store.declare('gram_grad', 'state', parameters.gramSize * WORD);
     store.declare('slot_scale', 'input', Math.max(this.slots, 1) * this.maxRows * WORD);
     store.declare('routing', 'state', Math.max(this.routingOffset(this.stacks.length), 64) * WORD);
-    store.declare('stats', 'output', Math.max(this.adapterCount, 1) * 64 * WORD);
+    store.declare(
+      'stats',
+      'output',
+      Math.max(this.adapterCount, 1) * 64 * WORD,
+      this.stacks.some(routes) ? undefined : this.plainStats(),
+    );
+  }
+
+  /** What routing.stats would say where it does not run: share, mean P and mean gate are 1. */
+  private plainStats(): Content {
+    const one = new Uint32Array(Float32Array.of(1, 1, 1).buffer);
+    const values = Array.from({ length: 64 * this.adapterCount }, (_, i) => one[i % 64] ?? 0);
+    return { kind: 'words', values };
   }
 
   /** First float of the routing record of stack `index`, counted in `stacks`. */
@@ -158,74 +174,39 @@ export class Lowering {
   }
 
   /** y = x·Wᵀ + bias + adapters + residual for one stack of linears. */
-  private adaptedLinear(
-    graph: Graph,
-    x: Value,
-    radius: () => Value,
-    linears: LinearShape[],
-    residual?: Value,
-  ): Value {
+  private adaptedLinear(graph: Graph, x: Value, linears: LinearShape[], residual?: Value): Value {
     const placed = this.byModules.get(linears.map(l => l.path).join(' '));
     const weight = this.weightOf(linears);
-    if (placed) return this.adapted(graph, x, radius, weight, placed, residual);
+    if (placed) return this.adapted(graph, x, weight, placed, residual);
     return linear(graph, x, weight, undefined, residual, this.origins(linears[0].path));
   }
 
   /** Δy of a stack without its frozen weights. */
   adapterAlone(graph: Graph, x: Value, placed: PlacedStack): Value {
     const { n } = placed.stack;
-    return this.adapted(
-      graph,
-      x,
-      () => squaredRadius(graph, x, placed.source),
-      { storage: 'f32', rows: n, n },
-      placed,
-    );
+    return this.adapted(graph, x, { storage: 'f32', rows: n, n }, placed);
   }
 
-  private adapted(
-    graph: Graph,
-    x: Value,
-    radius: () => Value,
-    weight: Weight,
-    placed: PlacedStack,
-    residual?: Value,
-  ): Value {
-    const { stack, regions, source } = placed;
-    const projection = {
-      place: floats('params', regions.a, stack.aSize),
-      gradient: floats('grads', regions.a, stack.aSize),
-      columns: stack.ldZ,
-      dropout: stack.dropout,
-      site: stack.index,
-    };
-    const z = project(graph, x, projection, source);
-    const s = gains(
-      graph,
-      z,
-      stack.curved ? radius() : undefined,
-      stack,
-      this.gainsPlaces(placed),
-      this.maxRows,
-      source,
-    );
-    const lowRank = {
-      s,
-      modules: stack.modules,
-      ldS: stack.ldS,
-      b: floats('params', regions.b, stack.bSize),
-      bGradient: floats('grads', regions.b, stack.bSize),
-    };
+  private adapted(graph: Graph, x: Value, weight: Weight, placed: PlacedStack, residual?: Value): Value {
+    const { stack, source } = placed;
+    const places = this.adapterPlaces(placed);
+    const inner = adapt(graph, x, stack, places, this.maxRows, source);
+    const lowRank = { inner, sColumn: stack.sColumn, modules: stack.modules, b: places.b };
     return linear(graph, x, weight, lowRank, residual, source);
   }
 
-  private gainsPlaces({ stack, regions, firstAdapter }: PlacedStack): GainsPlaces {
+  private adapterPlaces({ stack, regions, firstAdapter }: PlacedStack): AdapterPlaces {
+    const { a, b, geometry, gram } = regions;
     const routing = this.routingOffset(this.stacks.findIndex(s => s.stack === stack));
     return {
-      gram: floats('gram', regions.gram, stack.gramSize),
-      gramGradient: floats('gram_grad', regions.gram, stack.gramSize),
-      geometry: floats('params', regions.geometry, stack.geometrySize),
-      geometryGradient: floats('grads', regions.geometry, stack.geometrySize),
+      a: floats('params', a, stack.aSize),
+      b: floats('params', b, stack.bSize),
+      geometry: floats('params', geometry, stack.geometrySize),
+      grads: floats('grads', a, geometry + Math.max(stack.geometrySize, 4) - a),
+      gradsOfB: b - a,
+      gradsOfGeometry: geometry - a,
+      gram: floats('gram', gram, stack.gramSize),
+      gramGradient: floats('gram_grad', gram, stack.gramSize),
       slotScale: this.place('slot_scale'),
       rowOf: this.place('row'),
       routing: floats('routing', routing, stack.ldRoute * this.maxTokens),
@@ -325,7 +306,7 @@ export class Lowering {
       this.vector([shape.finalNorm], shape.hidden),
       shape.normEpsilon,
       this.origins(shape.finalNorm),
-    ).y;
+    );
     const head = shape.head === shape.embedding ? table : this.tokenTable('head', shape.head, shape);
     const source = this.origins(shape.head);
     if (mode === 'train' || mode === 'evaluate') {
@@ -392,7 +373,7 @@ export class Lowering {
     const weight = (name: string) => this.vector([name], shape.hidden);
     const [attentionIn, attentionOut, mlpIn, mlpOut] = inputGroups(layer);
     const first = rmsNorm(graph, x, weight(layer.inputNorm), shape.normEpsilon, source);
-    const qkv = this.adaptedLinear(graph, first.y, () => first.radius, attentionIn);
+    const qkv = this.adaptedLinear(graph, first, attentionIn);
     const norms =
       layer.qNorm && layer.kNorm ? this.vector([layer.qNorm, layer.kNorm], shape.headSize) : undefined;
     const k = align(layer.q.out, 8);
@@ -420,11 +401,11 @@ export class Lowering {
       shape,
       source,
     );
-    const mixed = this.adaptedLinear(graph, o, () => squaredRadius(graph, o, source), attentionOut, x);
+    const mixed = this.adaptedLinear(graph, o, attentionOut, x);
     const second = rmsNorm(graph, mixed, weight(layer.postAttentionNorm), shape.normEpsilon, source);
-    const gateUp = this.adaptedLinear(graph, second.y, () => second.radius, mlpIn);
+    const gateUp = this.adaptedLinear(graph, second, mlpIn);
     const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source);
-    return this.adaptedLinear(graph, act, () => squaredRadius(graph, act, source), mlpOut, mixed);
+    return this.adaptedLinear(graph, act, mlpOut, mixed);
   }
 }
 

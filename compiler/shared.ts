@@ -2,7 +2,7 @@
 import { kernel } from '../kernels/index.ts';
 import { tieTable } from '../kernels/ties/reference.ts';
 import type { Draft, Place, Source } from './graph.ts';
-import type { Lowering, PlacedStack } from './lower.ts';
+import { type Lowering, type PlacedStack, routes } from './lower.ts';
 import { expertScale } from './operations/adapter.ts';
 import { GROUP_BLOCK, type ParameterSpace } from './parameters.ts';
 import type { Site } from './plan/schema.ts';
@@ -113,7 +113,7 @@ export function sharedPrograms(lowering: Lowering, source: Source, only?: Placed
       source,
     });
   }
-  if (stacks.length > 0) {
+  if (stacks.length > 0 && lowering.stacks.some(routes)) {
     const values = stacks.flatMap(placed =>
       placed.stack.adapters.flatMap(a => [
         lowering.routingOffset(lowering.stacks.indexOf(placed)),

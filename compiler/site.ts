@@ -5,6 +5,7 @@
  *
  *   z = x·Aᵀ   columns [0, ldS): experts' low-rank values, one block per module, padded to 4; then router logits
  *   s          columns [0, ldS): w_e·z_e
+ *   inner      z, s, ‖x‖²
  *   y          columns: one block per module, padded to 8
  */
 import type { AdapterBlock, Expert } from '../dsl/program.ts';
@@ -61,6 +62,10 @@ export interface Stack {
   n: number;
   ldS: number;
   ldZ: number;
+  /** Columns of `inner`, and where s and ‖x‖² stand in it. */
+  ldInner: number;
+  sColumn: number;
+  radiusColumn: number;
   ldDz: number;
   /** First column of dz past z's gradient: radial coefficients, then dn, dθ (`parameters` each), d log σ and rank-space dℓ per expert. */
   extraColumn: number;
@@ -146,6 +151,9 @@ export function layoutStack(
     n: column,
     ldS: sColumn,
     ldZ,
+    ldInner: align(ldZ + sColumn + 1, 4),
+    sColumn: ldZ,
+    radiusColumn: ldZ + sColumn,
     extraColumn: ldZ,
     ldDz: align(ldZ + adapters.length + (3 + parameters) * experts.length, 4),
     ldRoute: align(route, 4),

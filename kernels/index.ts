@@ -1,14 +1,13 @@
 /** All kernels by name. */
+import * as adapter from './adapter/spec.ts';
 import * as argmax from './argmax/spec.ts';
 import * as attention from './attention/spec.ts';
 import * as crossEntropy from './cross_entropy/spec.ts';
 import * as embedding from './embedding/spec.ts';
-import * as gains from './gains/spec.ts';
 import * as gram from './gram/spec.ts';
 import * as heads from './heads/spec.ts';
 import * as linear from './linear/spec.ts';
 import * as optimizer from './optimizer/spec.ts';
-import * as radius from './radius/spec.ts';
 import * as reduce from './reduce/spec.ts';
 import * as rmsnorm from './rmsnorm/spec.ts';
 import * as routing from './routing/spec.ts';
@@ -19,16 +18,15 @@ import * as ties from './ties/spec.ts';
 import { type Storage, withStorage } from './weights/storage.ts';
 
 const rooms = [
+  adapter,
   argmax,
   attention,
   crossEntropy,
   embedding,
-  gains,
   gram,
   heads,
   linear,
   optimizer,
-  radius,
   reduce,
   rmsnorm,
   routing,

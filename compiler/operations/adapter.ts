@@ -1,20 +1,28 @@
 /**
- * The adapter in rank space: gates and gains turn z into s = w_e·z_e. Gram matrices G_e = B_eᵀB_e, computed once per
- * step for the whole plan, replace every d_out-dimensional norm (MoSLoRA, arXiv 2602.14490).
+ * The adapters on one input, in rank space (MoSLoRA, arXiv 2602.14490): `adapt` turns x into z, gates, gains and
+ * s = w_e·z_e, which the frozen product takes up (operations/linear.ts). Gram matrices G_e = B_eᵀB_e, computed once per
+ * step for the whole plan, replace every d_out-dimensional norm.
  */
 
 import type { Expert } from '../../dsl/program.ts';
+import { type AdapterTile, gradTile, rowTile } from '../../kernels/adapter/tiles.ts';
 import { kernel } from '../../kernels/index.ts';
 import { type ParamValue, paramsOf } from '../../kernels/spec.ts';
-import { type Graph, matrix, type Place, perRow, type Source, type Value } from '../graph.ts';
+import { type Draft, type Graph, matrix, type Place, perRow, type Source, type Value } from '../graph.ts';
 import type { Stack } from '../site.ts';
 import { emitSpaces } from '../spaces/emit.ts';
+import { dropout, segments } from './linear.ts';
 
-export interface GainsPlaces {
+export interface AdapterPlaces {
+  a: Place;
+  b: Place;
+  geometry: Place;
+  /** The gradients of all three, and where the latter two begin in it, in floats. */
+  grads: Place;
+  gradsOfB: number;
+  gradsOfGeometry: number;
   gram: Place;
   gramGradient: Place;
-  geometry: Place;
-  geometryGradient: Place;
   slotScale: Place;
   rowOf: Place;
   routing: Place;
@@ -27,31 +35,135 @@ export function expertScale(stack: Stack, adapter: number, expert: Expert): numb
   return alpha / (rslora ? Math.sqrt(expert.rank) : expert.rank);
 }
 
-/** s[t] = w_e(t)·z_e[t]; needs ‖x‖² per row unless every expert is flat. */
-export function gains(
+/** Programs of at most so many rows are run by kernels for a few. */
+const FEW = 16;
+
+/** A row of the result: z, s[t] = w_e(t)·z_e[t] from `stack.sColumn` on, ‖x‖². */
+export function adapt(
   graph: Graph,
-  z: Value,
-  radius: Value | undefined,
+  x: Value,
   stack: Stack,
-  places: GainsPlaces,
+  places: AdapterPlaces,
   maxRows: number,
   source: Source,
 ): Value {
-  const { rows } = z;
-  const s = matrix('s', rows, stack.ldS, stack.ldS);
-  const adapters = stack.adapters;
+  const { rows } = x;
+  const { adapters, modules } = stack;
+  const inner = matrix('inner', rows, stack.ldInner, stack.ldInner);
+  const common = parameters(stack, maxRows);
+  const experts = adapters.flatMap(a => a.experts);
+  const each = experts.reduce((sum, { expert }) => sum + 2 * expert.rank ** 2 + 60, 0);
+  const rankFlops = modules.reduce((sum, m) => sum + 2 * m.rank * m.columns, 0);
+  const projection = 2 * x.width * stack.ldZ;
+  const flops = (perRowOf: number) => ({ symbol: rows.symbol, each: perRowOf });
+  const site = { index: stack.index };
+  const { a, b, geometry, gram, slotScale, rowOf, routing, stats } = places;
+
+  /** A kernel in its two shapes: workgroups of some rows, all columns. */
+  const byRows = (
+    name: string,
+    columns: number,
+    params: Record<string, ParamValue>,
+  ): Pick<Draft, 'spec' | 'params' | 'grid' | 'alternatives'> => {
+    const spec = kernel(name);
+    const own = pick(name, { ...common, ...params });
+    const shape = (tile: AdapterTile) => {
+      const tiled = rowTile(tile, columns);
+      const grid: Draft['grid'] = [perRow(rows, 1, tiled.ROWS), 1, 1];
+      return { spec, params: { ...own, ...tiled }, grid };
+    };
+    if (rows.max <= FEW) return shape('few');
+    return { ...shape('processor'), alternatives: [shape('hardware')] };
+  };
+
+  graph.add({
+    kind: 'adapter',
+    inputs: [x],
+    outputs: [inner],
+    trains: true,
+    emit: () => [
+      {
+        ...byRows('adapter.forward', stack.ldZ, {
+          LD_X: x.ld,
+          NEEDS_RADIUS: stack.curved,
+          ...dropout(stack.dropout),
+        }),
+        site,
+        bindings: { x, a, geometry, gram, slot_scale: slotScale, row_of: rowOf, inner, routing },
+        flops: flops(projection + each),
+        source,
+      },
+    ],
+    adjoint: tape => {
+      const dy = tape.terms(inner).find(t => t.kind === 'output')?.dy;
+      if (!dy) return;
+      const dz = matrix('dz', rows, stack.ldZ, stack.ldDz);
+      tape.emit({
+        ...byRows('adapter.backward', stack.ldS, { LD_DY: dy.ld, ...segments(modules) }),
+        bindings: { dy, b, geometry, gram, inner, routing, stats, dz },
+        flops: flops(rankFlops + 3 * each),
+        source,
+      });
+      const own = pick('adapter.grads', {
+        ...common,
+        LD_X: x.ld,
+        LD_DY: dy.ld,
+        B_OFFSET: places.gradsOfB,
+        GEOMETRY_OFFSET: places.gradsOfGeometry,
+        B_RANK: Math.max(...modules.map(m => m.rank)),
+        ...segments(modules),
+        ...dropout(stack.dropout),
+      });
+      const reduced = stack.curved || adapters.some(adapter => adapter.rankRouter !== undefined);
+      const shape = (tile: AdapterTile) => {
+        const { params, workgroups } = gradTile(tile, {
+          columns: stack.n,
+          rank: own.B_RANK as number,
+          width: x.ld,
+          ldZ: stack.ldZ,
+          results: reduced ? experts.length + adapters.length : 0,
+        });
+        const grid: Draft['grid'] = [workgroups, 1, 1];
+        return { spec: kernel('adapter.grads'), params: { ...own, ...params }, grid };
+      };
+      tape.emit({
+        ...shape('processor'),
+        alternatives: [shape('hardware')],
+        site,
+        bindings: { x, dy, dz, inner, grads: places.grads, gram_grad: places.gramGradient },
+        flops: flops(projection + rankFlops + (reduced ? each : 0)),
+        source,
+      });
+      if (!tape.wants(x)) return;
+      const read = { place: a, columns: stack.ldZ, dropout: stack.dropout, site: stack.index };
+      tape.contribute(x, { kind: 'lowrank', dz, projection: read, source });
+      if (stack.curved)
+        tape.contribute(x, { kind: 'radial', dz, column: stack.extraColumn, count: adapters.length });
+    },
+  });
+  return inner;
+}
+
+/** What all adapter kernels know of a stack: gains/layout.wgsl. */
+function parameters(stack: Stack, maxRows: number): Record<string, ParamValue> {
+  const { adapters } = stack;
   const experts = adapters.flatMap((a, i) => a.experts.map(e => ({ ...e, adapter: i })));
   const curved = [...new Set(experts.map(e => e.space.radial))].filter(r => !r.flat);
-  const sizes = { LD_Z: stack.ldZ, LD_DZ: stack.ldDz, EXTRA_COLUMN: stack.extraColumn };
-  const params: Record<string, ParamValue> = {
-    ...sizes,
+  return {
     ADAPTERS: adapters.length,
     EXPERTS: experts.length,
     MAX_ROWS: maxRows,
-    LD_S: stack.ldS,
-    LD_ROUTE: stack.ldRoute,
     MAX_RANK: Math.max(...experts.map(e => e.expert.rank)),
     MAX_EXPERTS: Math.max(...adapters.map(a => a.experts.length)),
+    MAX_PARAMETERS: stack.parameters,
+    LD_Z: stack.ldZ,
+    LD_S: stack.ldS,
+    LD_INNER: stack.ldInner,
+    S_COLUMN: stack.sColumn,
+    RADIUS_COLUMN: stack.radiusColumn,
+    LD_DZ: stack.ldDz,
+    LD_ROUTE: stack.ldRoute,
+    EXTRA_COLUMN: stack.extraColumn,
     EXPERT_START: [
       0,
       ...adapters.map((_, i) => adapters.slice(0, i + 1).reduce((sum, a) => sum + a.experts.length, 0)),
@@ -69,7 +181,6 @@ export function gains(
     ROUTE_COLUMN: adapters.map(a => a.routeColumn),
     SPACES: emitSpaces(curved),
     SPACE: experts.map(e => curved.indexOf(e.space.radial) + 1),
-    MAX_PARAMETERS: stack.parameters,
     PARAMETERS: experts.map(e => e.space.parameters.length),
     Z_COLUMN: experts.map(e => e.column),
     RANK: experts.map(e => e.expert.rank),
@@ -79,55 +190,6 @@ export function gains(
     GRAM_OFFSET: experts.map(e => e.gram),
     PARAM_OFFSET: experts.map(e => e.geometry),
   };
-  const { gram, gramGradient, geometry, geometryGradient, slotScale, rowOf, routing, stats } = places;
-  const each = experts.reduce((sum, e) => sum + 2 * e.expert.rank ** 2 + 60, 0);
-  const site = { index: stack.index };
-  graph.add({
-    kind: 'gains',
-    inputs: radius ? [z, radius] : [z],
-    outputs: [s],
-    trains: true,
-    emit: () => [
-      {
-        spec: kernel('gains.forward'),
-        params: pick('gains.forward', params),
-        site,
-        bindings: { z, radius, gram, geometry, slot_scale: slotScale, row_of: rowOf, s, routing },
-        grid: [perRow(rows, 1, 64), adapters.length, 1],
-        flops: { symbol: rows.symbol, each },
-        source,
-      },
-    ],
-    adjoint: tape => {
-      const h = tape.gradient(s);
-      if (!h) return;
-      const dz = matrix('dz', rows, stack.ldZ, stack.ldDz);
-      tape.emit({
-        spec: kernel('gains.backward'),
-        params: pick('gains.backward', params),
-        site,
-        bindings: { z, radius, gram, geometry, h, routing, stats, dz },
-        grid: [perRow(rows, 1, 64), adapters.length, 1],
-        flops: { symbol: rows.symbol, each: 3 * each },
-        source,
-      });
-      const trainsHere = stack.curved || adapters.some(a => a.rankRouter !== undefined);
-      if (trainsHere)
-        tape.emit({
-          spec: kernel('gains.reduce'),
-          params: pick('gains.reduce', params),
-          site,
-          bindings: { z, dz, gram_grad: gramGradient, geometry_grad: geometryGradient },
-          grid: [experts.length + adapters.length, 1, 1],
-          flops: { symbol: rows.symbol, each },
-          source,
-        });
-      tape.contribute(z, { kind: 'value', value: dz });
-      if (radius && tape.wants(radius))
-        tape.contribute(radius, { kind: 'radial', dz, column: stack.extraColumn, count: adapters.length });
-    },
-  });
-  return s;
 }
 
 /** The parameters that a kernel declares, of those a family of kernels shares. */

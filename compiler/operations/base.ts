@@ -88,18 +88,11 @@ export function gatherRows(
   return out;
 }
 
-export interface Normed {
-  y: Value;
-  /** Σ y² per row, what adapters on y need for their radius. */
-  radius: Value;
-}
-
 /** y = x / √(mean x² + ε) ∘ weight. */
-export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, source: Source): Normed {
+export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, source: Source): Value {
   const { rows, width, ld } = x;
   const y = matrix('norm', rows, width, ld);
   const inverse = matrix('1/rms', rows, 1, 1);
-  const radius = matrix('radius', rows, 1, 1);
   const params = { WIDTH: width, LD: ld, ROWS_ARE_TARGETS: onTargets(rows) };
   graph.add({
     kind: 'rmsnorm',
@@ -110,7 +103,7 @@ export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, 
       {
         spec: kernel('rmsnorm.forward'),
         params: { ...params, EPS: epsilon },
-        bindings: { x, weight, out: y, inv_rms: inverse, radius },
+        bindings: { x, weight, out: y, inv_rms: inverse },
         grid: [perRow(rows), 1, 1],
         flops: { symbol: rows.symbol, each: 6 * width },
         source,
@@ -132,40 +125,7 @@ export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, 
       });
     },
   });
-  graph.add(radiusAdjoint(y, radius, () => []));
-  return { y, radius };
-}
-
-/** radius[t] = Σ x², for inputs that no norm has just produced. */
-export function squaredRadius(graph: Graph, x: Value, source: Source): Value {
-  const radius = matrix('radius', x.rows, 1, 1);
-  graph.add(
-    radiusAdjoint(x, radius, () => [
-      {
-        spec: kernel('radius.forward'),
-        params: { LD: x.ld },
-        bindings: { x, radius },
-        grid: [perRow(x.rows), 1, 1],
-        flops: { symbol: x.rows.symbol, each: 2 * x.width },
-        source,
-      },
-    ]),
-  );
-  return radius;
-}
-
-/** The adjoint of Σ x² stays symbolic: it is fused into the kernel that sums the gradient of x. */
-function radiusAdjoint(x: Value, radius: Value, emit: () => ReturnType<Graph['drafts']>) {
-  return {
-    kind: 'radius',
-    inputs: [x],
-    outputs: [radius],
-    trains: false,
-    emit,
-    adjoint: (tape: import('../graph.ts').Tape) => {
-      if (tape.wants(x)) for (const term of tape.terms(radius)) tape.contribute(x, term);
-    },
-  };
+  return y;
 }
 
 export interface HeadsInput {

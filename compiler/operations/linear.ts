@@ -1,10 +1,7 @@
 /**
  * Frozen linear layers with their low-rank updates, in the rank-space form of MoSLoRA (arXiv 2602.14490):
- *
- *   z = mask∘x · Aᵀ            `project`, routers beneath
- *   y = x·Wᵀ + bias + s·Bᵀ     `linear`, s = w_e·z_e from operations/adapter.ts
- *
- * and their adjoints; what adds up in the gradient of x is one kernel (`inputGradient`).
+ * y = x·Wᵀ + bias + s·Bᵀ, s = w_e·z_e from operations/adapter.ts. What adds up in the gradient of x is one kernel
+ * (`inputGradient`).
  */
 import { kernel } from '../../kernels/index.ts';
 import type { ParamValue } from '../../kernels/spec.ts';
@@ -13,7 +10,6 @@ import {
   type Graph,
   matrix,
   type Place,
-  type Projection,
   type Source,
   type Term,
   type Value,
@@ -22,13 +18,13 @@ import {
 import type { StackedModule } from '../site.ts';
 import { tileGrid } from '../tiles.ts';
 
-/** Columns of y and s that belong to each module, as the kernels want them. */
-export function segments(modules: StackedModule[]): Record<string, ParamValue> {
+/** Columns of y and s that belong to each module, as the kernels want them; s begins at column `first`. */
+export function segments(modules: StackedModule[], first = 0): Record<string, ParamValue> {
   const last = modules.at(-1)!;
   return {
     SEGMENTS: modules.length,
     SEG_COLUMN: [...modules.map(m => m.column), last.column + last.columns],
-    SEG_S: modules.map(m => m.sColumn),
+    SEG_S: modules.map(m => first + m.sColumn),
     SEG_RANK: modules.map(m => m.rank),
     SEG_B: modules.map(m => m.b),
   };
@@ -44,69 +40,16 @@ export const oneSegment = (columns: number, rank = 0): Record<string, ParamValue
 });
 
 /** Dropout as the kernels want it: a threshold on 32 random bits, and what kept elements are multiplied by. */
-function dropout(p: number): Record<string, ParamValue> {
+export function dropout(p: number): Record<string, ParamValue> {
   return { DROPOUT: Math.round(p * 2 ** 32), KEEP_SCALE: 1 / (1 - p) };
 }
 
-/** The stacked projection z = mask∘x · Aᵀ. */
-export function project(graph: Graph, x: Value, projection: Projection, source: Source): Value {
-  const { columns, place, gradient, site } = projection;
-  const z = matrix('z', x.rows, columns, columns);
-  const masks = dropout(projection.dropout);
-  graph.add({
-    kind: 'project',
-    inputs: [x],
-    outputs: [z],
-    trains: true,
-    emit: () => [
-      {
-        spec: kernel('linear.forward'),
-        params: {
-          ROWS_ARE_TARGETS: false,
-          LD_X: x.ld,
-          N: columns,
-          W_ROWS: columns,
-          LD_Y: z.ld,
-          LD_S: 4,
-          HAS_BASE: true,
-          HAS_BIAS: false,
-          HAS_RESIDUAL: false,
-          CHUNKED_OUTPUT: false,
-          ...oneSegment(columns),
-          ...masks,
-        },
-        bindings: { x, w: place, y: z },
-        site: { index: site },
-        ...tileGrid('linear.forward', columns, x.rows.symbol),
-        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns },
-        source,
-      },
-    ],
-    adjoint: tape => {
-      const dz = tape.gradient(z);
-      if (!dz) return;
-      tape.emit({
-        spec: kernel('linear.outer'),
-        params: { LD_A: dz.ld, LD_B: x.ld, ...oneSegment(columns, x.ld), ...masks },
-        bindings: { a: dz, b: x, out: gradient },
-        site: { index: site },
-        ...tileGrid('linear.outer', columns, x.ld),
-        flops: { symbol: x.rows.symbol, each: 2 * x.width * columns },
-        source,
-      });
-      if (tape.wants(x)) tape.contribute(x, { kind: 'lowrank', dz, projection, source });
-    },
-  });
-  return z;
-}
-
 export interface LowRank {
-  s: Value;
+  /** What `adapt` returns, and where s begins in it. */
+  inner: Value;
+  sColumn: number;
   modules: StackedModule[];
   b: Place;
-  bGradient: Place;
-  /** Total width of s over the modules. */
-  ldS: number;
 }
 
 /** y = x·Wᵀ + bias + s·Bᵀ + residual. */
@@ -121,10 +64,10 @@ export function linear(
   const { rows } = x;
   const y = matrix('linear', rows, weight.n, weight.n);
   const rank = lowRank ? lowRank.modules.reduce((sum, m) => sum + m.rank * m.columns, 0) : 0;
-  const seg = lowRank ? segments(lowRank.modules) : oneSegment(weight.n);
+  const seg = lowRank ? segments(lowRank.modules, lowRank.sColumn) : oneSegment(weight.n);
   graph.add({
     kind: 'linear',
-    inputs: [x, ...(lowRank ? [lowRank.s] : []), ...(residual ? [residual] : [])],
+    inputs: [x, ...(lowRank ? [lowRank.inner] : []), ...(residual ? [residual] : [])],
     outputs: [y],
     trains: lowRank !== undefined,
     emit: () => [
@@ -136,7 +79,7 @@ export function linear(
           N: weight.n,
           W_ROWS: weight.rows,
           LD_Y: y.ld,
-          LD_S: lowRank?.ldS ?? 4,
+          LD_S: lowRank?.inner.ld ?? 4,
           HAS_BASE: weight.place !== undefined,
           HAS_BIAS: weight.bias !== undefined,
           HAS_RESIDUAL: residual !== undefined,
@@ -144,7 +87,7 @@ export function linear(
           ...seg,
           ...dropout(0),
         },
-        bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.s, b: lowRank?.b, residual },
+        bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.inner, b: lowRank?.b, residual },
         site: { index: 0 },
         ...tileGrid('linear.forward', weight.n, rows.symbol, weight.storage),
         flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank },
@@ -154,30 +97,7 @@ export function linear(
     adjoint: tape => {
       const dy = tape.gradient(y);
       if (!dy) return;
-      if (lowRank) {
-        const { s, ldS } = lowRank;
-        const flops = { symbol: rows.symbol, each: 2 * rank };
-        const h = matrix('h', rows, ldS, ldS);
-        tape.emit({
-          spec: kernel('linear.output_grad'),
-          params: { LD_DY: dy.ld, LD_S: ldS, ...seg },
-          bindings: { dy, b: lowRank.b, h },
-          ...tileGrid('linear.output_grad', ldS, rows.symbol),
-          flops,
-          source,
-        });
-        tape.contribute(s, { kind: 'value', value: h });
-        const widest = Math.max(...lowRank.modules.map(m => m.rank));
-        tape.emit({
-          spec: kernel('linear.outer'),
-          params: { LD_A: dy.ld, LD_B: ldS, ...seg, ...dropout(0) },
-          bindings: { a: dy, b: s, out: lowRank.bGradient },
-          site: { index: 0 },
-          ...tileGrid('linear.outer', weight.n, widest),
-          flops,
-          source,
-        });
-      }
+      if (lowRank) tape.contribute(lowRank.inner, { kind: 'output', dy });
       if (weight.place && tape.wants(x)) tape.contribute(x, { kind: 'matmul', dy, weight, source });
       if (residual && tape.wants(residual)) tape.contribute(residual, { kind: 'value', value: dy });
     },

@@ -1,5 +1,5 @@
-// Backward of gains.forward in rank space (MoSLoRA, arXiv 2602.14490). One thread per token and adapter. With h = Bᵀdy,
-// p = h·z and the slot scale as one more factor of alpha/rank, per kept expert:
+// Backward of gains_forward in rank space (MoSLoRA, arXiv 2602.14490), of one token and adapter. With h = Bᵀdy, which
+// stands in dz where dz_e will, p = h·z and the slot scale as one more factor of alpha/rank, per kept expert:
 //
 //   dg = (alpha/rank)·a·b·p          db = (alpha/rank)·g·a·p          dm = db·D'(m)          dn = dm·a²/σ²
 //   da = (alpha/rank)·g·b·p + 2·dm·a·n/σ² = (alpha/rank)·g·p·(b + 2mD'(m)), since m = a²n/σ²
@@ -8,25 +8,12 @@
 //
 // and the router: dP = (dg − Σ dg∘g)/Z over the kept (renorm) or dg (softmax), + aux·E·f/T; dℓ = P∘(dP − Σ dP∘P) + the
 // gradient of zloss·mean(lse²). Writes every column of dz; those that belong to nobody are written by adapter 0.
-@group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> radius: array<f32>;
-@group(0) @binding(3) var<storage, read> gram: array<f32>;
-@group(0) @binding(4) var<storage, read> geometry: array<f32>;
-@group(0) @binding(5) var<storage, read> h: array<f32>;
-@group(0) @binding(6) var<storage, read> routing: array<f32>;
-@group(0) @binding(7) var<storage, read> stats: array<f32>;
-@group(0) @binding(8) var<storage, read_write> dz: array<f32>;
-
 const STATS_BLOCK = 64u;
 
 var<private> gate_by: array<f32, MAX_EXPERTS>;   // dg
 var<private> logit_by: array<f32, MAX_EXPERTS>;  // dP, then dℓ
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let token = id.x;
-  let adapter = id.y;
-  if (token >= frame.tokens || adapter >= ADAPTERS) { return; }
+fn gains_backward(token: u32, adapter: u32) {
   let start = EXPERT_START[adapter];
   let count = EXPERT_START[adapter + 1u] - start;
   let record = token * LD_ROUTE + ROUTE_COLUMN[adapter];
@@ -71,12 +58,11 @@ fn expert_backward(k: u32, e: u32, token: u32, gate: f32, slot: f32) -> f32 {
   let b = expert.drop.gain;
   let rank = RANK[e];
   let column = Z_COLUMN[e];
-  let grad = token * LD_S + column;
   var p = 0.0;
   var peak = 0.0;
   for (var j = 0u; j < rank; j++) {
     let zj = z_of[j / 4u][j % 4u];
-    p += h[grad + j] * zj;
+    p += dz[row + column + j] * zj;
     peak = max(peak, abs(zj));
   }
   let scale = SCALE[e] * slot;
@@ -92,7 +78,7 @@ fn expert_backward(k: u32, e: u32, token: u32, gate: f32, slot: f32) -> f32 {
   let twice = 2.0 * dn * expert.unscale;
   let curved = SPACE[e] != 0u;
   for (var j = 0u; j < rank; j++) {
-    var value = weight * h[grad + j];
+    var value = weight * dz[row + column + j];
     if (curved) { value += twice * gram_z[j / 4u][j % 4u]; }
     dz[row + column + j] = value;
   }

@@ -17,7 +17,7 @@ var<private> gram_z: array<vec4<f32>, BLOCKS>;  // (G·z)/unscale; curved expert
 fn expert_at(e: u32, token: u32) -> Expert {
   let rank = RANK[e];
   let blocks = (rank + 3u) / 4u;
-  let first = token * LD_Z + Z_COLUMN[e];
+  let first = token * LD_INNER + Z_COLUMN[e];
   var peak = vec4<f32>();
   for (var b = 0u; b < blocks; b++) {
     let value = z4(first + 4u * b, rank - 4u * b);
@@ -36,7 +36,7 @@ fn expert_at(e: u32, token: u32) -> Expert {
   if (LEARN_SCALE[e] != 0u) {
     expert.inv_sigma2 = exp(-2.0 * clamp(geometry[log_sigma_at(e)], -30.0, 30.0));
   }
-  expert.q = min(radius[token], LARGEST_SQUARE / max(expert.inv_sigma2, 1.0)) * expert.inv_sigma2;
+  expert.q = min(inner[token * LD_INNER + RADIUS_COLUMN], LARGEST_SQUARE / max(expert.inv_sigma2, 1.0)) * expert.inv_sigma2;
   expert.lift = lift(SPACE[e], stored, expert.q);
 
   // Squares of numbers up to 1e18 still fit, but times G they may not: large z are scaled by a power of two, exactly.
@@ -63,10 +63,10 @@ fn expert_at(e: u32, token: u32) -> Expert {
 
 // Four values, zeros from `count` on.
 fn z4(at: u32, count: u32) -> vec4<f32> {
-  if (count >= 4u) { return vec4<f32>(z[at], z[at + 1u], z[at + 2u], z[at + 3u]); }
-  var v = vec4<f32>(z[at], 0.0, 0.0, 0.0);
-  if (count > 1u) { v.y = z[at + 1u]; }
-  if (count > 2u) { v.z = z[at + 2u]; }
+  if (count >= 4u) { return vec4<f32>(inner[at], inner[at + 1u], inner[at + 2u], inner[at + 3u]); }
+  var v = vec4<f32>(inner[at], 0.0, 0.0, 0.0);
+  if (count > 1u) { v.y = inner[at + 1u]; }
+  if (count > 2u) { v.z = inner[at + 2u]; }
   return v;
 }
 

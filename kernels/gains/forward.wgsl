@@ -1,24 +1,11 @@
 // Gates and gains: s_e = w_e·z_e with w_e = (alpha/rank)·g_e·a_e·b_e·slot_scale, a = L(q), b = D(m) (MoSLoRA, arXiv
-// 2602.14490, in rank space). One thread per token and adapter. What the backward pass and the statistics need of the
+// 2602.14490, in rank space), of one token and adapter. What the backward pass and the statistics need of the
 // routing is recorded; an expert that is not kept is not evaluated: its s and its guard are 0.
-@group(0) @binding(2) var<storage, read> z: array<f32>;
-@group(0) @binding(3) var<storage, read> radius: array<f32>;
-@group(0) @binding(4) var<storage, read> gram: array<f32>;
-@group(0) @binding(5) var<storage, read> geometry: array<f32>;
-@group(0) @binding(6) var<storage, read> slot_scale: array<f32>;
-@group(0) @binding(7) var<storage, read> row_of: array<u32>;
-@group(0) @binding(8) var<storage, read_write> s: array<f32>;
-@group(0) @binding(9) var<storage, read_write> routing: array<f32>;
-
 var<private> logit: array<f32, MAX_EXPERTS>;
 var<private> probability: array<f32, MAX_EXPERTS>;
 var<private> kept: array<bool, MAX_EXPERTS>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let token = id.x;
-  let adapter = id.y;
-  if (token >= frame.tokens || adapter >= ADAPTERS) { return; }
+fn gains_forward(token: u32, adapter: u32) {
   let start = EXPERT_START[adapter];
   let count = EXPERT_START[adapter + 1u] - start;
   let record = token * LD_ROUTE + ROUTE_COLUMN[adapter];
@@ -46,8 +33,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   for (var k = 0u; k < count; k++) {
     let e = start + k;
     let rank = RANK[e];
-    let end = token * LD_S + next_column(e);
-    var at = token * LD_S + Z_COLUMN[e];
+    let end = token * LD_INNER + S_COLUMN + next_column(e);
+    var at = token * LD_INNER + S_COLUMN + Z_COLUMN[e];
     var gate = 0.0;
     var guarded = false;
     if (kept[k]) {
@@ -55,10 +42,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       let expert = expert_at(e, token);
       let weight = SCALE[e] * gate * slot * (expert.lift.gain * expert.drop.gain);
       guarded = expert.lift.guarded || expert.drop.guarded;
-      for (var j = 0u; j < rank; j++) { s[at + j] = weight * z_of[j / 4u][j % 4u]; }
+      for (var j = 0u; j < rank; j++) { inner[at + j] = weight * z_of[j / 4u][j % 4u]; }
       at += rank;
     }
-    for (; at < end; at++) { s[at] = 0.0; }  // an expert not kept, and padding
+    for (; at < end; at++) { inner[at] = 0.0; }  // an expert not kept, and padding
     routing[record + k] = probability[k];
     routing[record + count + k] = gate;
     routing[record + 2u * count + k] = select(0.0, 1.0, guarded);
@@ -67,7 +54,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (adapter + 1u < ADAPTERS) { next_record = ROUTE_COLUMN[adapter + 1u]; }
   for (var c = ROUTE_COLUMN[adapter] + 3u * count + 2u; c < next_record; c++) { routing[token * LD_ROUTE + c] = 0.0; }
   if (adapter == 0u) {
-    for (var c = 0u; c < Z_COLUMN[0]; c++) { s[token * LD_S + c] = 0.0; }
+    for (var c = 0u; c < Z_COLUMN[0]; c++) { inner[token * LD_INNER + S_COLUMN + c] = 0.0; }
     for (var c = 0u; c < ROUTE_COLUMN[0]; c++) { routing[token * LD_ROUTE + c] = 0.0; }
   }
 }
@@ -78,17 +65,17 @@ fn read_logits(adapter: u32, token: u32) {
   let end = EXPERT_START[adapter + 1u];
   let on_rank = ON_RANK[adapter] != 0u;
   let on_input = !on_rank && HAS_ROUTER[adapter] != 0u;
-  let first_logit = token * LD_Z + ROUTER_COLUMN[adapter];
+  let first_logit = token * LD_INNER + ROUTER_COLUMN[adapter];
   let noise = NOISE[adapter];
   var at = ROUTER_OFFSET[adapter];
   for (var k = 0u; k < end - start; k++) {
     var sum = 0.0;
-    if (on_input) { sum = z[first_logit + k]; }
+    if (on_input) { sum = inner[first_logit + k]; }
     if (on_rank) {
       for (var e = start; e < end; e++) {
         let rank = RANK[e];
-        let first = token * LD_Z + Z_COLUMN[e];
-        for (var j = 0u; j < rank; j++) { sum += geometry[at + j] * z[first + j]; }
+        let first = token * LD_INNER + Z_COLUMN[e];
+        for (var j = 0u; j < rank; j++) { sum += geometry[at + j] * inner[first + j]; }
         at += rank;
       }
     }

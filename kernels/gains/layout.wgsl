@@ -1,8 +1,9 @@
 // Where everything is: a site is one input x shared by ADAPTERS adapters; adapter i owns the experts
-// EXPERT_START[i] .. EXPERT_START[i + 1]. Shared by the gains kernels.
+// EXPERT_START[i] .. EXPERT_START[i + 1]. Shared by the adapter kernels.
 //
-//   z, s, h   RANK[e] columns from Z_COLUMN[e], ascending in e; gaps are padding. z goes on with the logits of adapters
-//             whose router reads x: one column per expert from ROUTER_COLUMN[i].
+//   inner     [0, LD_Z): z, RANK[e] columns from Z_COLUMN[e], ascending in e, gaps are padding; z goes on with the logits
+//             of adapters whose router reads x: one column per expert from ROUTER_COLUMN[i]. [S_COLUMN, S_COLUMN + LD_S):
+//             s, laid out like z. RADIUS_COLUMN: ‖x‖², where NEEDS_RADIUS.
 //   routing   from ROUTE_COLUMN[i], ascending in i: P ×E, gate ×E, guard ×E, slot scale, logsumexp of the logits.
 //   dz        [0, LD_Z): gradient with respect to z. From EXTRA_COLUMN: c_i per adapter (dx += x·Σc_i), then per expert
 //             dn, then MAX_PARAMETERS dθ, then dlogσ, then dℓ where the router reads z.
@@ -15,6 +16,9 @@ const MAX_EXPERTS: u32 = 1u; // @param largest per adapter, at most 16
 const MAX_PARAMETERS: u32 = 1u; // @param of one expert's space, 1 to 4
 const LD_Z: u32 = 4u; // @param
 const LD_S: u32 = 4u; // @param
+const LD_INNER: u32 = 12u; // @param
+const S_COLUMN: u32 = 4u; // @param multiple of 4
+const RADIUS_COLUMN: u32 = 8u; // @param
 const LD_DZ: u32 = 12u; // @param
 const LD_ROUTE: u32 = 8u; // @param
 const EXTRA_COLUMN: u32 = 4u; // @param

@@ -1,17 +1,10 @@
-// Sums over tokens of what gains.backward wrote per token, in an order that never changes; one workgroup per result:
-//   x = e             C_e = Σ_t dn z zᵀ, overwriting gram_grad (then dB += 2BC, gram.backward); dθ and dlogσ add up
-//   x = EXPERTS + i   gradient of adapter i's router on rank space, Σ_t dℓ zᵀ, adds up
-@group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> dz: array<f32>;
-@group(0) @binding(3) var<storage, read_write> gram_grad: array<f32>;
-@group(0) @binding(4) var<storage, read_write> geometry_grad: array<f32>;
-
-const LANES = 64u;
+// Sums over tokens of what gains_backward wrote per token, in an order that never changes; one workgroup of LANES per
+// result:
+//   e             C_e = Σ_t dn z zᵀ, overwriting gram_grad (then dB += 2BC, gram.backward); dθ and dlogσ add up
+//   EXPERTS + i   gradient of adapter i's router on rank space, Σ_t dℓ zᵀ, adds up
 var<workgroup> partial: array<vec4<f32>, LANES>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let e = group.x;
+fn reduce(e: u32, lane: u32) {
   if (e < EXPERTS) {
     if (SPACE[e] == 0u) {
       let size = RANK[e] * RANK[e];
@@ -27,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 // out[i, j] = Σ_t weight_i(t)·z[t, j]: four columns j of one row i per item; an item per lane, and lanes beyond the items
 // over slices of the tokens. C: weight_i = dn·z[t, i], columns of the one expert, into gram_grad. Router on rank space:
-// weight_i = dℓ_i, the columns of all experts of the adapter, onto geometry_grad.
+// weight_i = dℓ_i, the columns of all experts of the adapter, onto grads.
 fn outer_sums(lane: u32, result: u32) {
   let router = result >= EXPERTS;
   var first_expert = result;
@@ -76,10 +69,10 @@ fn outer_sums(lane: u32, result: u32) {
     let by = select(weight_column, weight_column + i, router);
     sum = vec4<f32>();
     for (var t = slice; t < frame.tokens; t += slices) {
-      var weight = dz[t * LD_DZ + by];
-      if (!router) { weight *= z[t * LD_Z + own]; }
-      let v = t * LD_Z + column;
-      sum += weight * vec4<f32>(z[v], z[v + 1u], z[v + 2u], z[v + 3u]);  // past the rank: dropped when written
+      var weight = dz_at(t * LD_DZ + by);
+      if (!router) { weight *= inner_at(t * LD_INNER + own); }
+      let v = t * LD_INNER + column;
+      sum += weight * vec4<f32>(inner_at(v), inner_at(v + 1u), inner_at(v + 2u), inner_at(v + 3u));  // past the rank: dropped when written
     }
     if (slices == 1u) { write(router, at, width, sum); }
   }
@@ -95,7 +88,7 @@ fn outer_sums(lane: u32, result: u32) {
 
 fn write(router: bool, at: u32, width: u32, values: vec4<f32>) {
   for (var c = 0u; c < width; c++) {
-    if (router) { geometry_grad[at + c] += values[c]; } else { gram_grad[at + c] = values[c]; }
+    if (router) { grads[GEOMETRY_OFFSET + at + c] += values[c]; } else { gram_grad[at + c] = values[c]; }
   }
 }
 
@@ -104,14 +97,14 @@ fn parameter_sums(lane: u32, e: u32) {
   var by_log_sigma = 0.0;
   for (var t = lane; t < frame.tokens; t += LANES) {
     let row = t * LD_DZ;
-    for (var i = 0u; i < PARAMETERS[e]; i++) { by_stored[i] += dz[row + DTHETA_COLUMN + e * MAX_PARAMETERS + i]; }
-    by_log_sigma += dz[row + DLOG_SIGMA_COLUMN + e];
+    for (var i = 0u; i < PARAMETERS[e]; i++) { by_stored[i] += dz_at(row + DTHETA_COLUMN + e * MAX_PARAMETERS + i); }
+    by_log_sigma += dz_at(row + DLOG_SIGMA_COLUMN + e);
   }
   partial[lane] = by_stored;
   workgroupBarrier();
   if (lane == 0u) {
     for (var k = 1u; k < LANES; k++) { by_stored += partial[k]; }
-    for (var i = 0u; i < PARAMETERS[e]; i++) { geometry_grad[PARAM_OFFSET[e] + PARAMETER_STRIDE * i] += by_stored[i]; }
+    for (var i = 0u; i < PARAMETERS[e]; i++) { grads[GEOMETRY_OFFSET + PARAM_OFFSET[e] + PARAMETER_STRIDE * i] += by_stored[i]; }
   }
   if (LEARN_SCALE[e] == 0u) { return; }
   workgroupBarrier();
@@ -119,6 +112,6 @@ fn parameter_sums(lane: u32, e: u32) {
   workgroupBarrier();
   if (lane == 0u) {
     for (var k = 1u; k < LANES; k++) { by_log_sigma += partial[k].x; }
-    geometry_grad[log_sigma_at(e)] += by_log_sigma;
+    grads[GEOMETRY_OFFSET + log_sigma_at(e)] += by_log_sigma;
   }
 }

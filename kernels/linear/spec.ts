@@ -74,36 +74,3 @@ export const linearInputGradTiled: KernelSpec = {
   ),
   bindings: inputGradBindings,
 };
-
-const outputGradBindings: readonly Binding[] = [frame, ...read('dy', 'b'), { name: 'h', access: 'write' }];
-
-export const linearOutputGrad: KernelSpec = {
-  name: 'linear.output_grad',
-  wgsl: source('common/frame', 'linear/output_grad_io', 'linear/output_grad'),
-  bindings: outputGradBindings,
-};
-
-export const linearOutputGradTiled: KernelSpec = {
-  name: 'linear.output_grad_tiled',
-  wgsl: source('common/frame', 'linear/staged_rows', 'linear/output_grad_io', 'linear/output_grad_tiled'),
-  bindings: outputGradBindings,
-};
-
-const outerBindings: readonly Binding[] = [
-  frame,
-  site,
-  ...read('a', 'b'),
-  { name: 'out', access: 'read_write' },
-];
-
-export const linearOuter: KernelSpec = {
-  name: 'linear.outer',
-  wgsl: source(...SITE, 'linear/outer_io', 'linear/outer'),
-  bindings: outerBindings,
-};
-
-export const linearOuterTiled: KernelSpec = {
-  name: 'linear.outer_tiled',
-  wgsl: source(...SITE, 'linear/outer_io', 'linear/outer_tiled'),
-  bindings: outerBindings,
-};

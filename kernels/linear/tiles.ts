@@ -5,10 +5,6 @@
  * | --- | --- | --- |
  * | linear.forward, forward_tiled, forward_few | LD_Y | rows of the dispatch |
  * | linear.input_grad, input_grad_tiled | LD_DX | rows of the dispatch |
- * | linear.output_grad, output_grad_tiled | LD_S | tokens |
- * | linear.outer, outer_tiled | last entry of SEG_COLUMN (rows of out, stacked) | largest SEG_RANK |
- *
- * linear.outer reduces over the tokens inside a workgroup, so its grid is a constant.
  */
 export interface Grid {
   /** Columns of the result that one workgroup covers. */
@@ -23,8 +19,4 @@ export const LINEAR_GRIDS = {
   'linear.forward_few': { XC: 64, YR: 1 },
   'linear.input_grad': { XC: 64, YR: 64 },
   'linear.input_grad_tiled': { XC: 64, YR: 64 },
-  'linear.output_grad': { XC: 16, YR: 128 },
-  'linear.output_grad_tiled': { XC: 64, YR: 64 },
-  'linear.outer': { XC: 32, YR: 32 },
-  'linear.outer_tiled': { XC: 32, YR: 32 },
 } as const satisfies Record<string, Grid>;

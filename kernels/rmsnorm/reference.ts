@@ -9,18 +9,15 @@ export function rmsnormForward(p: RmsnormShape, x: ArrayLike<number>, weight: Ar
   const rows = x.length / p.LD;
   const out = new Float64Array(x.length);
   const inv_rms = new Float64Array(rows);
-  const radius = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {
     let squares = 0;
     for (let c = 0; c < p.WIDTH; c++) squares += x[r * p.LD + c] ** 2;
     inv_rms[r] = 1 / Math.sqrt(squares / p.WIDTH + p.EPS);
     for (let c = 0; c < p.WIDTH; c++) {
-      const y = x[r * p.LD + c] * inv_rms[r] * weight[c];
-      out[r * p.LD + c] = y;
-      radius[r] += y * y;
+      out[r * p.LD + c] = x[r * p.LD + c] * inv_rms[r] * weight[c];
     }
   }
-  return { out, inv_rms, radius };
+  return { out, inv_rms };
 }
 
 export function rmsnormBackward(

@@ -10,7 +10,6 @@ export const rmsnormForward: KernelSpec = {
     { name: 'weight', access: 'read' },
     { name: 'out', access: 'write' },
     { name: 'inv_rms', access: 'write' },
-    { name: 'radius', access: 'write' },
   ],
 };
 

@@ -87,6 +87,6 @@ describe('a plan with adapters', () => {
     expect(flopsOf(plan, 'backward', 'linear.input_grad')).toBe(
       2 * TOKENS * (2 * LAYER - hidden * (q + 2 * kv)),
     );
-    expect(flopsOf(plan, 'backward', 'linear.outer')).toBe(2 * TOKENS * 4 * (hidden + q));
+    expect(flopsOf(plan, 'backward', 'adapter.grads')).toBe(2 * TOKENS * 4 * (hidden + q));
   });
 });

@@ -1,10 +1,18 @@
-/** gains.forward, gains.backward and gains.reduce against the float64 reference, and their numbers at the extremes. */
+/** What the adapter kernels make of a token against the float64 reference, and their numbers at the extremes. */
 import { describe, expect } from 'bun:test';
+import { adapterBackward, adapterForward, adapterGrads } from '../../kernels/adapter/spec.ts';
+import { type AdapterTile, gradTile, rowTile } from '../../kernels/adapter/tiles.ts';
 import type { Expert } from '../../kernels/gains/reference.ts';
-import { gainsBackward, gainsForward, gainsReduce } from '../../kernels/gains/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
-import { makeSite, noiseSource, referenceOf, type Site, type SiteAdapter } from './gains_site.ts';
-import { withoutModule } from './library_spaces.ts';
+import {
+  makeSite,
+  noiseSource,
+  oneModule,
+  pick,
+  referenceOf,
+  type Site,
+  type SiteAdapter,
+} from './gains_site.ts';
 
 const AUX_SCALE = 0.5;
 
@@ -85,48 +93,68 @@ const sites: [name: string, adapters: SiteAdapter[], tokens: number, training: n
   ['top 1 renormalised', [{ ...switched, renorm: true }, single], 1, 1],
 ];
 
-async function runForward(site: Site, training: number) {
-  const { z, radius, gram, geometry, slot_scale, row_of } = site.buffers;
-  const { tokens, ldS, ldRoute } = site.size;
-  return runKernel(
-    gainsForward,
-    site.params,
+/** z, s and ‖x‖² of the result, each as a matrix. */
+async function runForward(site: Site, training: number, tile: AdapterTile = 'processor') {
+  const { x, a, gram, geometry, slot_scale, row_of } = site.buffers;
+  const { tokens, ldZ, ldS, ldInner, ldRoute } = site.size;
+  const shape = rowTile(tile, ldZ);
+  const { inner, routing } = (await runKernel(
+    adapterForward,
+    pick(adapterForward, { ...site.params, ...shape }),
     {
       site: Uint32Array.of(7, 0, 0xffffffff, 0),
-      z,
-      radius,
-      gram,
+      x,
+      a,
       geometry,
+      gram,
       slot_scale,
       row_of,
-      s: new Float32Array(tokens * ldS),
+      inner: new Float32Array(tokens * ldInner),
       routing: new Float32Array(tokens * ldRoute),
     },
-    {
-      frame: { tokens, training, seed: 5, step: 3 },
-      workgroups: [Math.ceil(tokens / 64), site.adapters.length],
-    },
-  ) as Promise<Record<'s' | 'routing', Float32Array>>;
+    { frame: { tokens, training, seed: 5, step: 3 }, workgroups: [Math.ceil(tokens / shape.ROWS)] },
+  )) as Record<'inner' | 'routing', Float32Array>;
+  const s = inner.filter((_, i) => i % ldInner >= ldZ && i % ldInner < ldZ + ldS);
+  return { s, routing, inner };
 }
 
-async function runBackward(site: Site, routing: Float32Array, stats: Float32Array) {
-  const { z, radius, gram, geometry, h } = site.buffers;
-  const { tokens, ldDz } = site.size;
+async function runBackward(
+  site: Site,
+  { inner, routing }: { inner: Float32Array; routing: Float32Array },
+  stats: Float32Array,
+  tile: AdapterTile = 'processor',
+) {
+  const { x, dy, b, gram, geometry } = site.buffers;
+  const { tokens, ldX, ldZ, ldS, ldDz, ldDy } = site.size;
   const frame = { tokens, training: 1, aux_scale: AUX_SCALE };
+  const shape = rowTile(tile, ldS);
   const { dz } = (await runKernel(
-    gainsBackward,
-    site.params,
-    { z, radius, gram, geometry, h, routing, stats, dz: new Float32Array(tokens * ldDz) },
-    { frame, workgroups: [Math.ceil(tokens / 64), site.adapters.length] },
+    adapterBackward,
+    pick(adapterBackward, { ...site.params, ...oneModule(site), ...shape }),
+    { dy, b, geometry, gram, inner, routing, stats, dz: new Float32Array(tokens * ldDz) },
+    { frame, workgroups: [Math.ceil(tokens / shape.ROWS)] },
   )) as { dz: Float32Array };
-  const before = Float32Array.from({ length: site.size.geometry }, (_, i) => i % 3);
-  const { gram_grad, geometry_grad } = (await runKernel(
-    gainsReduce,
-    withoutModule(site.params),
-    { z, dz, gram_grad: new Float32Array(site.size.gram), geometry_grad: before },
-    { frame, workgroups: [(site.params.EXPERTS as number) + site.adapters.length] },
-  )) as Record<'gram_grad' | 'geometry_grad', Float32Array>;
-  return { dz, gramGrad: gram_grad, geometryGrad: geometry_grad.map((v, i) => v - before[i]) };
+  const [ofA, ofB] = [ldZ * ldX, ldDy * ldS];
+  const before = Float32Array.from({ length: ofA + ofB + site.size.geometry }, (_, i) => i % 3);
+  const results = (site.params.EXPERTS as number) + site.adapters.length;
+  const { params, workgroups } = gradTile(tile, { columns: ldDy, rank: ldS, width: ldX, ldZ, results });
+  const own = { B_OFFSET: ofA, GEOMETRY_OFFSET: ofA + ofB, B_RANK: ldS };
+  const { gram_grad, grads } = (await runKernel(
+    adapterGrads,
+    pick(adapterGrads, { ...site.params, ...oneModule(site), ...own, ...params }),
+    {
+      site: new Uint32Array(4),
+      x,
+      dy,
+      dz,
+      inner,
+      gram_grad: new Float32Array(site.size.gram),
+      grads: before,
+    },
+    { frame, workgroups: [workgroups] },
+  )) as Record<'gram_grad' | 'grads', Float32Array>;
+  const added = grads.map((v, i) => v - before[i]);
+  return { dz, gramGrad: gram_grad, geometryGrad: added.subarray(ofA + ofB) };
 }
 
 /** Column by column: one large column must not hide an error in a small one. */
@@ -142,12 +170,22 @@ function worstColumn(out: ArrayLike<number>, ref: ArrayLike<number>, ld: number)
 }
 
 describe('gains kernels against the reference', () => {
-  sites.forEach(([name, adapters, tokens, training], index) => {
-    gpuTest(`${name}, ${tokens} tokens`, async () => {
+  const shapes = sites.flatMap((site, index): [(typeof sites)[number], number, AdapterTile][] =>
+    // the largest in every shape
+    (index === 4 ? (['processor', 'hardware', 'few'] as const) : (['processor'] as const)).map(tile => [
+      site,
+      index,
+      tile,
+    ]),
+  );
+  for (const [[name, adapters, tokens, training], index, tile] of shapes) {
+    gpuTest(`${name}, ${tokens} tokens, for ${tile}`, async () => {
       const site = makeSite(adapters, tokens, 11 + index);
       const ref = referenceOf(site, AUX_SCALE);
-      const { s, routing } = await runForward(site, training);
-      const { dz, gramGrad, geometryGrad } = await runBackward(site, routing, Float32Array.from(ref.stats));
+      const forward = await runForward(site, training, tile);
+      const { s, routing } = forward;
+      const stats = Float32Array.from(ref.stats);
+      const { dz, gramGrad, geometryGrad } = await runBackward(site, forward, stats, tile);
       const errors = {
         s: worstColumn(s, ref.s, site.size.ldS),
         routing: worstColumn(routing, ref.routing, site.size.ldRoute),
@@ -166,7 +204,7 @@ describe('gains kernels against the reference', () => {
       expect(errors.gramGrad).toBeLessThan(1e-5);
       expect(errors.geometryGrad).toBeLessThan(2e-5);
     });
-  });
+  }
 });
 
 describe('gains kernels at the extremes', () => {
@@ -185,8 +223,9 @@ describe('gains kernels at the extremes', () => {
   for (const [norm, bScale, accurate] of cases) {
     gpuTest(`finite at ‖x‖ ≈ ${norm}, B ≈ ${bScale}`, async () => {
       const site = makeSite([everything], 16, 3, norm / 1.5, bScale);
-      const { s, routing } = await runForward(site, 1);
-      const { dz, gramGrad, geometryGrad } = await runBackward(site, routing, new Float32Array(64));
+      const forward = await runForward(site, 1);
+      const { s, routing } = forward;
+      const { dz, gramGrad, geometryGrad } = await runBackward(site, forward, new Float32Array(64));
       for (const [name, values] of Object.entries({ s, routing, dz, gramGrad, geometryGrad })) {
         const bad = values.findIndex(v => !Number.isFinite(v));
         if (bad >= 0) throw new Error(`${name}[${bad}] is ${values[bad]}`);
@@ -220,8 +259,9 @@ describe('router noise', () => {
     const still = await runForward(site, 0);
     expect(worstColumn(still.s, referenceOf(site, AUX_SCALE).s, site.size.ldS)).toBeLessThan(3e-6);
 
-    const { s, routing } = await runForward(site, 1);
-    expect(await runForward(site, 1)).toEqual({ s, routing });
+    const forward = await runForward(site, 1);
+    expect(await runForward(site, 1)).toEqual(forward);
+    const { s, routing } = forward;
     // ℓ = log P + lse gives the noise back.
     const noise = site.tokens[1].map((token, t) => {
       const row = t * site.size.ldRoute;
@@ -242,7 +282,7 @@ describe('router noise', () => {
       ],
     };
     const ref = referenceOf(seen, AUX_SCALE);
-    const { dz } = await runBackward(site, routing, new Float32Array(128));
+    const { dz } = await runBackward(site, forward, new Float32Array(128));
     expect(worstColumn(s, ref.s, site.size.ldS)).toBeLessThan(3e-6);
     expect(worstColumn(dz, ref.dz, site.size.ldDz)).toBeLessThan(3e-5);
   });

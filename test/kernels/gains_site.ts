@@ -1,6 +1,7 @@
 /**
- * Random sites for the gains kernels: parameters and buffers in the kernels' layout, and what the float64 reference
- * makes of them, in the same layout. All inputs are rounded to float32 first.
+ * Random sites for the adapter kernels: parameters and buffers in the kernels' layout, and what the float64 reference
+ * makes of them, in the same layout. All inputs are rounded to float32 first. A is a power of two times the identity and
+ * B the identity, so that z and h are chosen freely and exactly; one column of x beyond them makes up ‖x‖².
  */
 import {
   type Adapter,
@@ -11,7 +12,7 @@ import {
   forward,
   type Token,
 } from '../../kernels/gains/reference.ts';
-import type { ParamValue } from '../../kernels/spec.ts';
+import { type KernelSpec, type ParamValue, paramsOf } from '../../kernels/spec.ts';
 import { spacesOf } from './library_spaces.ts';
 
 export interface SiteAdapter extends Adapter {
@@ -27,13 +28,16 @@ export interface Site {
   gram: number[][][];
   h: number[][][][];
   params: Record<string, ParamValue>;
-  buffers: Record<'z' | 'radius' | 'gram' | 'geometry' | 'slot_scale' | 'h', Float32Array> & {
+  buffers: Record<'x' | 'a' | 'dy' | 'b' | 'gram' | 'geometry' | 'slot_scale', Float32Array> & {
     row_of: Uint32Array;
   };
   size: {
     tokens: number;
+    ldX: number;
     ldZ: number;
     ldS: number;
+    ldInner: number;
+    ldDy: number;
     ldDz: number;
     ldRoute: number;
     gram: number;
@@ -59,6 +63,8 @@ export function noiseSource(seed: number): () => number {
   };
 }
 
+/** What A multiplies by: the smaller x beside its last column, the freer is ‖x‖². */
+const MAGNIFIED = 2 ** 40;
 const SLOT_SCALES = [1, 0.5, 0];
 const logitColumns = (a: SiteAdapter) => (a.router === 'input' ? a.experts.length : 0);
 const total = (values: number[]) => values.reduce((sum, v) => sum + v, 0);
@@ -93,21 +99,29 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
   const routeColumns = sums(routeSizes, 0);
   const size = {
     tokens: count,
+    ldX: ldZ + 4,
     ldZ,
     ldS,
+    ldInner: align(ldZ + ldS + 1, 4),
+    ldDy: align(ldS, 8),
     ldDz: align(ldZ + adapters.length + 4 * experts.length, 4),
     ldRoute: align(total(routeSizes), 4),
     gram: gramSize,
     geometry: 32 * experts.length + total(routerSizes),
   };
 
+  const { ldX, ldDy } = size;
+  const z = new Float32Array(count * ldZ);
+  const h = new Float32Array(count * ldS);
+  const radius = new Float64Array(count);
   const buffers = {
-    z: new Float32Array(count * ldZ),
-    radius: new Float32Array(count),
+    x: new Float32Array(count * ldX),
+    a: Float32Array.from({ length: ldZ * ldX }, (_, i) => (i % ldX === Math.floor(i / ldX) ? MAGNIFIED : 0)),
+    dy: new Float32Array(count * ldDy),
+    b: Float32Array.from({ length: ldDy * ldS }, (_, i) => (i % ldS === Math.floor(i / ldS) ? 1 : 0)),
     gram: new Float32Array(gramSize),
     geometry: new Float32Array(size.geometry),
     slot_scale: new Float32Array(4 * SLOT_SCALES.length),
-    h: new Float32Array(count * ldS),
     row_of: Uint32Array.from({ length: count }, (_, t) => t % SLOT_SCALES.length),
   };
   // Slot 1 is the one in use with all three scales; other slots are on.
@@ -130,14 +144,17 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
   });
   for (let t = 0; t < count; t++) {
     const size = norm * (count > 2 && t < 2 ? [0, 1e-6][t] : 1 + 0.5 * random());
-    buffers.radius[t] = size ** 2;
     experts.forEach((x, e) => {
       for (let j = 0; j < x.rank; j++) {
-        buffers.z[t * ldZ + columns[e] + j] = size * random();
-        buffers.h[t * ldS + columns[e] + j] = random();
+        z[t * ldZ + columns[e] + j] = size * random();
+        h[t * ldS + columns[e] + j] = random();
       }
     });
-    for (let c = ldS; c < ldS + total(adapters.map(logitColumns)); c++) buffers.z[t * ldZ + c] = 2 * random();
+    for (let c = ldS; c < ldS + total(adapters.map(logitColumns)); c++) z[t * ldZ + c] = 2 * random();
+    for (let c = 0; c < ldZ; c++) buffers.x[t * ldX + c] = z[t * ldZ + c] / MAGNIFIED;
+    buffers.x[t * ldX + ldZ] = size;
+    for (let c = 0; c < ldX; c++) radius[t] += buffers.x[t * ldX + c] ** 2;
+    for (let c = 0; c < ldS; c++) buffers.dy[t * ldDy + c] = h[t * ldS + c];
   }
 
   const slice = (from: Float32Array, start: number, length: number) => [
@@ -160,11 +177,9 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
     })),
     tokens: adapters.map((a, i) =>
       Array.from({ length: count }, (_, t) => ({
-        z: a.experts.map((x, k) => slice(buffers.z, t * ldZ + columns[starts[i] + k], x.rank)),
-        radius: buffers.radius[t],
-        logits: a.experts.map((_, k) =>
-          a.router === 'input' ? buffers.z[t * ldZ + routerColumns[i] + k] : 0,
-        ),
+        z: a.experts.map((x, k) => slice(z, t * ldZ + columns[starts[i] + k], x.rank)),
+        radius: radius[t],
+        logits: a.experts.map((_, k) => (a.router === 'input' ? z[t * ldZ + routerColumns[i] + k] : 0)),
         slotScale: buffers.slot_scale[SLOT_SCALES.length * (a.slot ?? 0) + buffers.row_of[t]],
       })),
     ),
@@ -173,7 +188,7 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
     ),
     h: adapters.map((a, i) =>
       Array.from({ length: count }, (_, t) =>
-        a.experts.map((x, k) => slice(buffers.h, t * ldS + columns[starts[i] + k], x.rank)),
+        a.experts.map((x, k) => slice(h, t * ldS + columns[starts[i] + k], x.rank)),
       ),
     ),
     params: {
@@ -182,8 +197,12 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
       MAX_ROWS: SLOT_SCALES.length,
       MAX_RANK: Math.max(...experts.map(x => x.rank)),
       MAX_EXPERTS: Math.max(...adapters.map(a => a.experts.length)),
+      LD_X: ldX,
       LD_Z: ldZ,
       LD_S: ldS,
+      LD_INNER: size.ldInner,
+      S_COLUMN: ldZ,
+      RADIUS_COLUMN: ldZ + ldS,
       LD_DZ: size.ldDz,
       LD_ROUTE: size.ldRoute,
       EXTRA_COLUMN: ldZ,
@@ -212,6 +231,22 @@ export function makeSite(adapters: SiteAdapter[], count: number, seed: number, n
     size,
   };
 }
+
+/** The parameters that a kernel declares, of those that describe a site. */
+export function pick({ wgsl }: KernelSpec, params: Record<string, ParamValue>): Record<string, ParamValue> {
+  const known = paramsOf(wgsl);
+  return Object.fromEntries(Object.entries(params).filter(([name]) => known.has(name)));
+}
+
+/** The whole of B as one module. */
+export const oneModule = ({ size: { ldDy, ldS } }: Site) => ({
+  LD_DY: ldDy,
+  SEGMENTS: 1,
+  SEG_COLUMN: [0, ldDy],
+  SEG_S: [0],
+  SEG_RANK: [ldS],
+  SEG_B: [0],
+});
 
 /** Every tensor of the site. `auxScale` is the frame's; the balance loss uses the shares of this very batch. */
 export function referenceOf(site: Site, auxScale: number): SiteReference {

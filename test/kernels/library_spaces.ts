@@ -24,11 +24,3 @@ export function spacesOf(experts: readonly { kind: string; space: string }[]): R
     PARAMETERS: experts.map(x => (x.kind === 'none' ? 0 : 1)),
   };
 }
-
-/** The same without the module, for gains.reduce. */
-export function withoutModule({
-  SPACES: _,
-  ...rest
-}: Record<string, ParamValue>): Record<string, ParamValue> {
-  return rest;
-}

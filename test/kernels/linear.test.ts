@@ -5,8 +5,6 @@ import {
   type Dropout,
   linearForward,
   linearInputGrad,
-  linearOuter,
-  linearOutputGrad,
   mask,
 } from '../../kernels/linear/reference.ts';
 import * as specs from '../../kernels/linear/spec.ts';
@@ -248,83 +246,6 @@ for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled]) {
         }
       }
     });
-  });
-}
-
-for (const spec of [specs.linearOutputGrad, specs.linearOutputGradTiled]) {
-  describe(spec.name, () => {
-    gpuTest('stacks and single modules', async () => {
-      const cases = [
-        { segments: STACK, bLength: STACK_B, ldDy: 44, ldS: 28 },
-        { segments: WIDE, bLength: WIDE_B, ldDy: 144, ldS: 36 },
-        { segments: single(72, 4), bLength: 288, ldDy: 72, ldS: 4 },
-      ];
-      for (const { segments, bLength, ldDy, ldS } of cases.slice(
-        spec === specs.linearOutputGradTiled ? 1 : 0,
-      )) {
-        const p = { LD_DY: ldDy, LD_S: ldS, ...segments };
-        for (const rows of ROWS) {
-          const dy = matrix(1, rows, ldDy);
-          const b = matrix(2, 1, bLength);
-          const { h } = await runKernel(
-            spec,
-            { ...p, SEGMENTS: segments.SEG_S.length },
-            { dy, b, h: new Float32Array(rows * ldS) },
-            { frame: { tokens: rows }, workgroups: grid(spec.name, ldS, Math.max(rows, 1)) },
-          );
-          compare(h, linearOutputGrad(p, dy, b, rows), ldS, { start: 0, count: rows });
-        }
-      }
-    });
-  });
-}
-
-for (const spec of [specs.linearOuter, specs.linearOuterTiled]) {
-  describe(spec.name, () => {
-    const cases = [
-      { name: 'gradient of B, stacked', segments: STACK, length: STACK_B, ldA: 44, ldB: 24 },
-      { name: 'gradient of B, wide modules', segments: WIDE, length: WIDE_B, ldA: 144, ldB: 32 },
-      {
-        name: 'gradient of A under dropout',
-        segments: single(21, 172),
-        length: 21 * 172,
-        ldA: 28,
-        ldB: 172,
-        dropout: 0.3,
-      },
-    ];
-    for (const { name, segments, length, ldA, ldB, dropout: p } of cases.slice(
-      spec === specs.linearOuterTiled ? 1 : 0,
-    )) {
-      gpuTest(`${name}, added to what is there`, async () => {
-        const dropout = p === undefined ? undefined : withDropout(p, 2);
-        const params = {
-          LD_A: ldA,
-          LD_B: ldB,
-          ...segments,
-          SEGMENTS: segments.SEG_S.length,
-          DROPOUT: dropout?.DROPOUT ?? 0,
-          KEEP_SCALE: dropout?.KEEP_SCALE ?? 1,
-        };
-        for (const rows of ROWS) {
-          const [a, b, before] = [matrix(1, rows, ldA), matrix(2, rows, ldB), matrix(3, 1, length)];
-          const run = () =>
-            runKernel(
-              spec,
-              params,
-              { site: site(2, everything), a, b, out: before },
-              {
-                frame: { ...FRAME, tokens: rows },
-                workgroups: grid(spec.name, segments.SEG_COLUMN.at(-1)!, Math.max(...segments.SEG_RANK)),
-              },
-            );
-          const { out } = await run();
-          const want = linearOuter({ LD_A: ldA, LD_B: ldB, ...segments }, a, b, before, rows, dropout);
-          expect(relativeError(out, want)).toBeLessThan(1e-5);
-          if (rows === 37) expect((await run()).out).toEqual(out);
-        }
-      });
-    }
   });
 }
 

@@ -4,8 +4,6 @@ import { argmaxRows as referenceArgmax } from '../../kernels/argmax/reference.ts
 import { argmaxRows } from '../../kernels/argmax/spec.ts';
 import { embeddingForward as referenceEmbedding } from '../../kernels/embedding/reference.ts';
 import { embeddingForward } from '../../kernels/embedding/spec.ts';
-import { radiusForward as referenceRadius } from '../../kernels/radius/reference.ts';
-import { radiusForward } from '../../kernels/radius/spec.ts';
 import { reduceSum as referenceSum } from '../../kernels/reduce/reference.ts';
 import { reduceSum } from '../../kernels/reduce/spec.ts';
 import { NOTHING, rowsGather as referenceGather } from '../../kernels/rows/reference.ts';
@@ -78,23 +76,6 @@ gpuTest('rows.gather takes targets from tokens and gives their gradients back', 
   expect(product(gathered.out, dy)).toBeCloseTo(product(x, back.out), 6);
 });
 
-gpuTest('radius.forward', async () => {
-  for (const [tokens, width, LD] of [
-    [37, 301, 320],
-    [129, 24, 24],
-    [3, 1030, 1032],
-  ]) {
-    const x = randomMatrix(5, tokens, width, LD);
-    const { radius } = await runKernel(
-      radiusForward,
-      { LD },
-      { x, radius: floats(tokens) },
-      { frame: { tokens }, workgroups: [tokens] },
-    );
-    expectClose(`radius.forward ${tokens}×${width}`, radius, referenceRadius({ LD }, x));
-  }
-});
-
 gpuTest('reduce.sum adds to one element, over targets only', async () => {
   for (const targets of [0, 1, 37, 129, 3001]) {
     const x = randomMatrix(6, 1, targets + 5).map(v => v + 1);
@@ -140,6 +121,5 @@ gpuTest('argmax.rows: first of equals, ±1e4, infinity, NaN, columns past the vo
 test('references on numbers one can check by hand', () => {
   expect(Array.from(referenceEmbedding({ LD: 2 }, [1, 0], [1, 2, 3, 4]))).toEqual([3, 4, 1, 2]);
   expect(Array.from(referenceGather({ LD: 2 }, [1, NOTHING], [1, 2, 3, 4]))).toEqual([3, 4, 0, 0]);
-  expect(Array.from(referenceRadius({ LD: 2 }, [3, 4, 0, 1]))).toEqual([25, 1]);
   expect(Array.from(referenceArgmax({ VOCAB: 3, LD: 4 }, [1, 2, 2, 9]))).toEqual([1]);
 });

@@ -83,9 +83,13 @@ describe('one path', () => {
         dispatch.variants.splice(1);
       }
     }
-    expect([...taken].sort()).toEqual(
-      ['forward', 'input_grad', 'outer', 'output_grad'].map(name => `linear.${name}_tiled`),
-    );
+    expect([...taken].sort()).toEqual([
+      'adapter.backward',
+      'adapter.forward',
+      'adapter.grads',
+      'linear.forward_tiled',
+      'linear.input_grad_tiled',
+    ]);
     const tiled = await openCompiled(compiled, { hardwareVariants: true });
     const making = spyOn(tiled.executor.opened.device, 'createComputePipelineAsync');
     const other = await train(tiled, whole);
