@@ -237,6 +237,10 @@ export const FAULTS = {
     about: 'The program or plan has no `eval` block.',
     help: 'add one: `eval NAME: on "test.jsonl" < max_tokens: 32 >`',
   },
+  'not-lora': {
+    about: 'An adapter has no form as plain LoRA: a mixture, or an expert in a curved space.',
+    help: 'for such a form, train with `experts: euclid` and no router; `adapter/` holds everything mos itself needs',
+  },
   'evaluation-mismatch': {
     about: 'The answers on record were given to other questions, in another form, or by another model.',
     help: 'give another folder with `--out`, or delete the file to ask again',

@@ -7,9 +7,11 @@ import { devices } from './devices.ts';
 import { diff } from './diff.ts';
 import { evaluate } from './eval.ts';
 import { explain } from './explain.ts';
+import { exportAdapter } from './export.ts';
 import { fmt } from './fmt.ts';
 import { generate } from './generate.ts';
 import { helpFor } from './help.ts';
+import { importAdapter } from './import.ts';
 import { inspect } from './inspect.ts';
 import { lsp } from './lsp.ts';
 import { profile } from './profile.ts';
@@ -30,6 +32,8 @@ export const COMMANDS: readonly Command[] = [
   evaluate,
   generate,
   chat,
+  exportAdapter,
+  importAdapter,
   verify,
   pull,
   quantize,
