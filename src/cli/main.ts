@@ -1,8 +1,11 @@
-#!/usr/bin/env bun
+#!/usr/bin/env node
 /**
  * The program: `mos COMMAND …`. Finds the command, reads its arguments, and turns whatever comes out into an exit code:
  * 0 done, 1 a user's problem (shown as diagnostics), 2 a bug of ours (shown with its stack).
  */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isSingleFile } from '../host/single-file.ts';
 import { Fault } from '../report/fault.ts';
 import { type Options, readArguments, type Values } from './command.ts';
 import { explain, overview } from './commands/help.ts';
@@ -22,7 +25,7 @@ export async function main(args: string[]): Promise<number> {
       return EXIT.user;
     }
     if (verb === '--version' || verb === '-V') {
-      const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+      const { default: manifest } = await import('mos/package.json', { with: { type: 'json' } });
       terminal.out(manifest.version);
       return EXIT.ok;
     }
@@ -50,5 +53,12 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
+/** Node knows `import.meta.main` from version 24 on; before, a program is what was named, often by a link to it. */
+function isProgram(): boolean {
+  if (isSingleFile()) return false;
+  const named = process.argv[1];
+  return import.meta.main ?? (named !== undefined && realpathSync(named) === fileURLToPath(import.meta.url));
+}
+
 // Set, not exited with, so that what was written to a pipe gets out.
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (isProgram()) process.exitCode = await main(process.argv.slice(2));

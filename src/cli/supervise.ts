@@ -4,9 +4,11 @@
  * hangs or dies into a fault which says what it was doing.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../../dsl/diagnostics/diagnostic.ts';
 import { childEnvironment } from '../host/environment.ts';
+import { AS_WORKER, isSingleFile } from '../host/single-file.ts';
 import { type Fault, fault } from '../report/fault.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import type { Terminal } from './terminal.ts';
@@ -30,7 +32,10 @@ export interface Handlers {
 
 export const EXIT = { ok: 0, user: 1, bug: 2, interrupted: 130, terminated: 143 } as const;
 
-const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
+/** In a single-file program no file can be started: the program starts itself, and this says as what. */
+const WORKER = isSingleFile()
+  ? AS_WORKER
+  : fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
 const DEADLINE_S = 120;
 /** From `done` to the end of the process. */
 const GRACE_MS = 5_000;

@@ -12,6 +12,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { cacheFolder } from './cache.ts';
+import { providedArchive } from './single-file.ts';
 
 /** Where the driver is and what a process needs in its environment to find it; or why there is none. */
 export type SoftwareGpu =
@@ -76,6 +77,8 @@ function glibcVersion(): string | undefined {
 }
 
 function findArchive(): string | undefined {
+  const provided = providedArchive();
+  if (provided) return provided;
   try {
     // The package exports only its entry file, so go from there up to its root.
     let folder = dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium'));
