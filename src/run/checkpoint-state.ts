@@ -51,6 +51,11 @@ export const stateSchema = z.strictObject({
   /** Steps skipped for a gradient that was not finite: in a row just now, and in all. */
   skippedInRow: count,
   skipped: count,
+  /** What the loss is multiplied by where gradients pass through f16, and the good steps since it changed. */
+  lossScale: z
+    .strictObject({ scale: z.number().min(1), good: count })
+    .nullable()
+    .default(null),
   loss: number,
   /** The step after which validation last ran, and what it said. */
   validated: z.strictObject({ step: count, loss: number }).nullable(),

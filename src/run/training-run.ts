@@ -9,7 +9,7 @@ import { loadTrainingData, type TrainingData } from '../data/load.ts';
 import { softwareNotice } from '../gpu/device.ts';
 import type { Files } from '../host/files.ts';
 import { Fault, fault } from '../report/fault.ts';
-import { extract, firstNotFinite, initialParameters, trainableCount } from '../runtime/parameters.ts';
+import { firstNotFinite, initialParameters, trainableCount } from '../runtime/parameters.ts';
 import { scheduleFactor } from '../runtime/schedule.ts';
 import { Session, type StepResult } from '../runtime/session.ts';
 import { curvatureRanges, type SiteTelemetry, telemetryOf } from '../runtime/telemetry.ts';
@@ -22,6 +22,7 @@ import { evaluateBlock } from './evaluate-block.ts';
 import { identityOf } from './identity.ts';
 import { COMPILING, type Listener } from './listener.ts';
 import { RunLog } from './log.ts';
+import { judge, startingScale } from './not-finite.ts';
 import type { TrainArgs, TrainResult } from './train-args.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -37,11 +38,17 @@ type Ending = 'done' | 'early' | 'stopped';
 /** What the loop changes; the rest of `RunState` is put together when saving. */
 type Progress = Pick<
   RunState,
-  'step' | 'skippedInRow' | 'skipped' | 'loss' | 'validated' | 'best' | 'waited' | 'before' | 'inexact'
+  | 'step'
+  | 'skippedInRow'
+  | 'skipped'
+  | 'lossScale'
+  | 'loss'
+  | 'validated'
+  | 'best'
+  | 'waited'
+  | 'before'
+  | 'inexact'
 >;
-
-/** Steps in a row with a non-finite gradient that end a run. */
-const MAX_SKIPPED = 5;
 
 export class TrainingRun {
   private readonly base: Base;
@@ -58,6 +65,7 @@ export class TrainingRun {
     step: 0,
     skippedInRow: 0,
     skipped: 0,
+    lossScale: null,
     loss: null,
     validated: null,
     best: null,
@@ -92,6 +100,7 @@ export class TrainingRun {
       listener.warn('`patience` has no effect without `validate` in `train` and `validation` in `data`');
     }
     this.identity = identityOf(base, hash);
+    this.state.lossScale = startingScale(executor);
   }
 
   /** `begun`: called once the checkpoints in the folder are those of this run. */
@@ -212,7 +221,9 @@ export class TrainingRun {
     for (const reason of reasons) listener.warn(`not exact from here on: ${reason}`);
     const { step, skippedInRow, skipped, loss, validated, best, waited, before } = state;
     const inexact = [...new Set([...state.inexact, ...reasons])];
-    this.state = { step, skippedInRow, skipped, loss, validated, best, waited, before, inexact };
+    // Whether there is one at all is a matter of the GPU, which may be another by now.
+    const lossScale = this.state.lossScale && (state.lossScale ?? this.state.lossScale);
+    this.state = { step, skippedInRow, skipped, lossScale, loss, validated, best, waited, before, inexact };
     this.session.restore(tensors, state.updates);
     this.saved = reasons.length > 0 ? -1 : step;
     this.openLog(state.logBytes);
@@ -275,10 +286,11 @@ export class TrainingRun {
     const { step } = state;
     const started = performance.now();
     const factor = scheduleFactor(training, step);
+    const scale = state.lossScale?.scale;
     const batches = Array.from({ length: training.accumulate }, () => this.stream.next());
     const limit = first ? COMPILING : this.watchdog.limit;
     const result = await this.watchdog.guard(
-      session.step(batches, factor, step, training.seed),
+      session.step(batches, factor, step, training.seed, scale),
       `step ${step + 1}`,
       limit,
     );
@@ -288,10 +300,10 @@ export class TrainingRun {
     this.compiled = true;
     state.step = step + 1;
     state.loss = Number.isFinite(result.loss) ? result.loss : null;
-    await this.checkFinite(result);
+    await judge(state, result, this.base.executor, listener.warn);
     // Nothing in the log depends on where a run was stopped, so that it reads the same after it was resumed.
     const reported = state.step % training.logEvery === 0 || state.step === training.steps;
-    this.record(factor, result, seconds, reported ? await this.telemetry(result) : undefined);
+    this.record(factor, result, seconds, scale, reported ? await this.telemetry(result) : undefined);
     return { ...result, seconds };
   }
 
@@ -299,7 +311,13 @@ export class TrainingRun {
     return factor * Math.max(0, ...this.plan.groups.filter(g => g.name === 'adapter').map(g => g.lr));
   }
 
-  private record(factor: number, r: StepResult, seconds: number, routers?: SiteTelemetry[]): void {
+  private record(
+    factor: number,
+    r: StepResult,
+    seconds: number,
+    scale: number | undefined,
+    routers: SiteTelemetry[] | undefined,
+  ): void {
     const { step } = this.state;
     const { loss, balance, norm: gradientNorm, tokens, targets } = r;
     const learningRate = this.rate(factor);
@@ -312,6 +330,7 @@ export class TrainingRun {
       tokens,
       targets,
       seconds,
+      ...(scale === undefined ? {} : { loss_scale: scale }),
       ...(Number.isFinite(gradientNorm) ? {} : { skipped: true }),
       ...(routers ? { routers } : {}),
     });
@@ -325,29 +344,6 @@ export class TrainingRun {
     const stored =
       ranges.length > 0 ? await this.base.executor.readRanges('params', ranges) : new Float32Array();
     return telemetryOf(this.plan, result.stats, stored);
-  }
-
-  /** A step with a non-finite gradient changed nothing; several in a row end the run, naming the first bad tensor. */
-  private async checkFinite(result: StepResult): Promise<void> {
-    const { state, plan } = this;
-    if (Number.isFinite(result.norm)) {
-      state.skippedInRow = 0;
-      return;
-    }
-    this.listener.warn(`step ${state.step}: the gradient is not finite; the step was skipped`);
-    state.skipped++;
-    if (++state.skippedInRow < MAX_SKIPPED) return;
-    const flat = await this.base.executor.read(
-      'grads',
-      plan.buffers.find(b => b.name === 'grads')!.bytes / 4,
-    );
-    const bad = plan.parameters.find(p => extract(flat, p).some(v => !Number.isFinite(v)));
-    throw fault('not-finite-loss', `${MAX_SKIPPED} steps in a row had a gradient that is not finite`, {
-      notes: [
-        `first bad tensor: ${bad?.name ?? 'none; the norm itself overflowed'}`,
-        `loss at step ${state.step}: ${result.loss}`,
-      ],
-    });
   }
 
   /** Runs validation; `counts`: it takes part in the choice of the best. Returns whether it was the best so far. */

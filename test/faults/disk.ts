@@ -48,6 +48,7 @@ function snapshot(step: number, best: number | null = null): Snapshot {
       seed: 0,
       skippedInRow: 0,
       skipped: 0,
+      lossScale: null,
       loss: 1 / step,
       validated: null,
       best: best === null ? null : { step: best, loss: 1 },

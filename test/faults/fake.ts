@@ -3,7 +3,7 @@
  * everything the real one depends on (parameters, moments, bias corrections, rates, batches, step). A training of eight
  * steps takes milliseconds, so it can be killed, starved and robbed of its device many times over.
  */
-import type { Plan } from '../../compiler/plan/schema.ts';
+import type { Dispatch, Plan } from '../../compiler/plan/schema.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openTokenizer } from '../../src/model/tokenizer.ts';
 import { type Fault, fault } from '../../src/report/fault.ts';
@@ -41,6 +41,8 @@ export class FakeDevice {
 class FakeExecutor {
   readonly plan: Plan;
   readonly hardware = false;
+  /** Every variant counts as one this device can run, although none is. */
+  readonly pipelines = { runnable: ({ variants }: Dispatch) => variants };
   private readonly device: FakeDevice;
   private readonly behaviour: Behaviour;
   private readonly buffers = new Map<string, Float32Array>();
