@@ -199,6 +199,7 @@ describe('imports', () => {
             !typeOnly &&
             isPackage(target) &&
             !/^(node:|bun($|:))/.test(target) &&
+            packageName(target) !== 'mos' &&
             !declared.has(packageName(target)),
         )
         .map(({ target }) => `${file} imports ${target}`),
