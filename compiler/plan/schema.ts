@@ -128,7 +128,12 @@ export const variantSchema = z.strictObject({
   grid: z.tuple([sizeSchema, sizeSchema, sizeSchema]),
   /** Chosen automatically only on hardware adapters. */
   hardware: z.boolean().optional(),
+  /** What the device must offer: features, limits beyond WebGPU's defaults, subgroups of exactly one size, */
   features: z.array(z.string().max(64)).optional(),
+  limits: z.record(z.string(), positive).optional(),
+  subgroupSize: positive.optional(),
+  /** and subgroup matrices of f16 whose products add up in f32: M, N, K. Such a variant rounds what it multiplies to f16. */
+  subgroupMatrix: z.tuple([positive, positive, positive]).optional(),
 });
 
 export const dispatchSchema = z.strictObject({
