@@ -35,8 +35,11 @@ export interface CompileOptions {
    * bind at once. `PORTABLE_BYTES` is what every WebGPU device does.
    */
   bindingBytes?: number;
-  /** Room that generation needs beyond what the `eval` blocks ask for: sequences at a time, tokens of the longest. */
-  generation?: { rows: number; context: number };
+  /**
+   * Room for generation: sequences at a time, instead of what the `eval` blocks ask for, and tokens of the longest, if that is
+   * more.
+   */
+  generation?: { rows?: number; context?: number };
   /** How a path of the program, relative to `baseDir`, is written into the plan. Default: as it stands. */
   pathOf?: (path: string, baseDir: string) => string;
 }
@@ -175,10 +178,10 @@ function lengthOf({ data }: Program, shape: ModelShape): number {
 function sizesOf(program: Program, shape: ModelShape, options: CompileOptions): Sizes {
   const length = lengthOf(program, shape);
   const { batch } = program.train;
-  const wanted = options.generation ?? { rows: 0, context: 0 };
-  const generateRows = Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch, wanted.rows);
+  const { rows, context: wanted = 0 } = options.generation ?? {};
+  const generateRows = rows ?? Math.max(...program.evals.map(e => e.batch), DEFAULT_GENERATE.batch);
   const longest = Math.max(...program.evals.map(e => e.maxTokens), DEFAULT_GENERATE.maxTokens);
-  const context = Math.min(Math.max(length + longest, wanted.context), shape.maxPositions);
+  const context = Math.min(Math.max(length + longest, wanted), shape.maxPositions);
   const tokens = batch * length;
   const { logitsBytes, bindingBytes } = options;
   const logitRows = options.logits ? Math.max(tokens, generateRows) : generateRows;

@@ -27,6 +27,13 @@ export interface GenerateOptions extends Partial<Sampling>, Watching {
   maxTokens?: number;
   /** Continue the text as it stands, without the chat format of the model. */
   raw?: boolean;
+  /** Texts that end an answer; they are no part of it. */
+  stop?: readonly string[];
+  /**
+   * Keeps what the cache holds of the last answers and runs only the part of each prompt that is new, as the turns of a
+   * conversation are. Rounding may differ in the last bit from an answer that starts afresh.
+   */
+  reuse?: boolean;
   /** Called with each piece of an answer; `index`: which prompt it belongs to. */
   onText?: (piece: string, index: number) => void;
   /** For each prompt the named adapters of the plan that answer it, instead of those in use. */
@@ -48,6 +55,8 @@ export class Model {
   /** What is in the parameter buffer. */
   #parameters: Float32Array;
   #using: readonly string[] = [];
+  /** Tokens of each row that the cache holds. */
+  #cached: number[][] = [];
 
   /** Use `load`. */
   constructor(base: Base) {
@@ -84,6 +93,7 @@ export class Model {
   async #take(parameters: Float32Array): Promise<void> {
     const { executor } = this.#base;
     this.#parameters = parameters;
+    this.#cached = [];
     executor.write('params', parameters);
     await refresh(executor);
   }
@@ -97,6 +107,7 @@ export class Model {
     if (!added) this.#known(names);
     if (added && added !== this.#parameters) await this.#take(added);
     this.#using = names;
+    this.#cached = [];
     switchAdapters(this.#base.executor, new Set(this.#slotsInUse()));
   }
 
@@ -126,7 +137,7 @@ export class Model {
     const single = isPrompt(prompts);
     const all = single ? [prompts] : (prompts as readonly Prompt[]);
     const { executor, tokenizer } = this.#base;
-    const { maxTokens = 64, raw = false, onText, adapters, signal } = options;
+    const { maxTokens = 64, raw = false, stop, reuse = false, onText, adapters, signal } = options;
     if (adapters) {
       if (adapters.length !== all.length)
         throw fault('bad-argument', `${all.length} prompts, but adapters for ${adapters.length}`);
@@ -144,33 +155,46 @@ export class Model {
       for (let at = 0; at < all.length && !signal?.aborted; at += batch) {
         const part = all.slice(at, at + batch);
         if (adapters) switchRows(executor, adapters.slice(at, at + batch));
-        const streams = part.map(() => new TextStream(tokenizer));
-        const tokens = await generateTokens(
-          executor,
-          part.map(one => tokenizer.encode(render(one))),
-          {
-            maxTokens,
-            eos: tokenizer.eos,
-            sampling: {
-              temperature: options.temperature ?? GREEDY.temperature,
-              topK: options.topK ?? GREEDY.topK,
-              topP: options.topP ?? GREEDY.topP,
-              seed: options.seed ?? GREEDY.seed,
-            },
-            onToken(row, token): undefined {
-              if (!onText) return;
-              const piece = streams[row].push(token);
-              if (piece !== '') onText(piece, at + row);
-            },
-            ...(signal ? { stop: signal } : {}),
+        const streams = part.map(() => new TextStream(tokenizer, stop));
+        const emit = (row: number, piece: string) => {
+          if (piece !== '') onText?.(piece, at + row);
+        };
+        const ids = part.map(one => tokenizer.encode(render(one)));
+        const cached = ids.map((row, i) => (reuse && !adapters ? shared(row, this.#cached[i]) : 0));
+        this.#cached = [];
+        const tokens = await generateTokens(executor, ids, {
+          maxTokens,
+          eos: tokenizer.eos,
+          sampling: {
+            temperature: options.temperature ?? GREEDY.temperature,
+            topK: options.topK ?? GREEDY.topK,
+            topP: options.topP ?? GREEDY.topP,
+            seed: options.seed ?? GREEDY.seed,
           },
-        );
-        texts.push(...tokens.map(ids => tokenizer.decode(ids)));
+          cached,
+          onToken(row, token) {
+            emit(row, streams[row].push(token));
+            return streams[row].stopped;
+          },
+          ...(signal ? { stop: signal } : {}),
+        });
+        for (const [row, stream] of streams.entries()) {
+          emit(row, stream.finish());
+          texts.push(stream.text);
+        }
+        // The last token of an answer is not run unless another follows.
+        if (!adapters) this.#cached = ids.map((row, i) => [...row, ...tokens[i].slice(0, -1)]);
       }
     } finally {
       if (adapters) switchAdapters(executor, new Set(this.#slotsInUse()));
     }
     return single ? (texts[0] ?? '') : texts;
+  }
+
+  /** Whether a prompt and an answer of so many tokens have room in the plan's context. */
+  fits(prompt: readonly Message[], maxTokens: number): boolean {
+    const { tokenizer } = this.#base;
+    return tokenizer.encode(tokenizer.render(prompt, true)).length + maxTokens <= this.plan.context;
   }
 
   #slotsInUse(): readonly string[] {
@@ -186,6 +210,7 @@ export class Model {
       throw fault('bad-argument', `there is no eval block \`${unknown}\``, {
         help: `there are: ${evals.map(e => e.name).join(', ') || 'none'}`,
       });
+    this.#cached = [];
     const results: Evaluation[] = [];
     for (const block of evals.filter(e => only?.includes(e.name) ?? true)) {
       const part = limit === undefined ? block : { ...block, limit };
@@ -204,6 +229,14 @@ export class Model {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Tokens at the start of a prompt that need not be run again; the last one always is, for what follows it. */
+function shared(prompt: readonly number[], cached: readonly number[] = []): number {
+  const most = Math.min(prompt.length - 1, cached.length);
+  let same = 0;
+  while (same < most && prompt[same] === cached[same]) same++;
+  return same;
 }
 
 /** A conversation is a list, too: of messages. */

@@ -128,11 +128,11 @@ export const nameOf = (target: string): string => basename(resolve(target)).repl
 /** Compiles a file into `OUT/NAME.mosplan`, or reads the plan folder it is given. */
 export function planFor(
   target: string,
-  values: ProgramValues,
+  values: CompileValues,
   terminal: Terminal,
   needs: Needs = {},
-  use?: Uses,
 ): PlanOnDisk {
+  const { use, generation } = values;
   const name = nameOf(target);
   const out = outFolder(target, values);
   if (isPlanFolder(target)) {
@@ -155,9 +155,10 @@ export function planFor(
   if (!checked.program) throw new Fault(checked.diagnostics);
   if (checked.variants)
     throw fault('several-programs', `\`${target}\` is a sweep of ${checked.variants.length} programs`);
-  const folder = join(out, `${name}.mosplan`);
+  // a plan with other room for generation does not take the place of the one that is trained
+  const folder = join(out, `${name}${generation ? '.generation' : ''}.mosplan`);
   const { program, diagnostics } = checked;
-  const plan = compileInto(folder, program, diagnostics, terminal, { ...values, use });
+  const plan = compileInto(folder, program, diagnostics, terminal, values);
   tellPeak(plan, {}, terminal, use);
   const wanted = () => ({
     program,

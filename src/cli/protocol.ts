@@ -4,6 +4,8 @@ import type { Progress } from '../report/progress.ts';
 
 export type ToWorker =
   | { kind: 'run'; task: string; args: unknown }
+  /** Anything a command says to its task while that runs. */
+  | { kind: 'say'; data: unknown }
   /** Finish the step, save, end. */
   | { kind: 'stop' };
 

@@ -26,6 +26,10 @@ export interface Handlers {
   explain?(diagnostics: readonly Diagnostic[]): readonly Diagnostic[];
   /** Sees what ended the task before it is shown, unless the user asked to stop. True: it is not shown. */
   failed?(diagnostics: readonly Diagnostic[]): boolean;
+  /** Called at the start with a way to say something to the task. */
+  started?(say: (data: unknown) => void): void;
+  /** Sees Ctrl-C first; true: it was meant for something smaller than the whole task. */
+  interrupt?(): boolean;
   /** What libraries print in the worker; by default kept, and shown only when the worker dies. */
   output?(text: string): void;
 }
@@ -82,7 +86,9 @@ class Supervisor {
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
     child.on('message', message => this.#receive(message as FromWorker));
-    const interrupt = () => this.#signal('SIGINT');
+    const interrupt = () => {
+      if (!this.#handlers.interrupt?.()) this.#signal('SIGINT');
+    };
     const terminate = () => this.#signal('SIGTERM');
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', terminate);
@@ -118,7 +124,10 @@ class Supervisor {
         if (this.#stoppedBy) {
           this.#settle(EXIT.ok);
           this.#child.kill('SIGKILL');
-        } else this.#tell({ kind: 'run', task: this.#task, args: this.#args });
+        } else {
+          this.#tell({ kind: 'run', task: this.#task, args: this.#args });
+          this.#handlers.started?.(data => this.#tell({ kind: 'say', data }));
+        }
         break;
       case 'log':
         if (this.#handlers.log) this.#handlers.log(message.text, message.level);

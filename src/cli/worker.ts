@@ -7,6 +7,9 @@ import type { FromWorker, ToWorker } from './protocol.ts';
 import { TASKS, type TaskContext } from './tasks.ts';
 
 const stop = new AbortController();
+/** What was said before anybody listened. */
+const unheard: unknown[] = [];
+let listener: ((data: unknown) => void) | undefined;
 
 /** Messages are in order, and each is out before `last` lets the process end. */
 function send(message: FromWorker): Promise<void> {
@@ -24,6 +27,10 @@ const context: TaskContext = {
   progress: progress => void send({ kind: 'progress', progress }),
   phase: (phase, allow) => void send({ kind: 'phase', phase, ...(allow === undefined ? {} : { allow }) }),
   event: (name, data) => void send({ kind: 'event', name, data }),
+  hear(heard) {
+    listener = heard;
+    for (const data of unheard.splice(0)) heard(data);
+  },
   stop: stop.signal,
 };
 
@@ -61,6 +68,7 @@ if (!process.send) {
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'run') void run(message.task, message.args);
     else if (message.kind === 'stop') stop.abort();
+    else if (message.kind === 'say') listener ? listener(message.data) : unheard.push(message.data);
     else message satisfies never;
   });
   // At a terminal, Ctrl-C reaches the worker too; the supervisor decides what it means.

@@ -34,7 +34,7 @@ export const evaluate = defineCommand({
     if (alone) throw fault('bad-argument', `\`--${alone}\` needs \`--protocol NAME\``);
     const limit = numberOption('limit', values.limit, { integer: true, min: 1 });
     const { adapterFolder, planFor } = await import('../program.ts');
-    const { folder, out, plan } = planFor(positionals[0], values, terminal);
+    const { folder, out, plan } = planFor(positionals[0], { ...values, use: 'generation' }, terminal);
     if (values.adapter && !existsSync(values.adapter))
       throw fault('file-not-found', `there is no adapter folder \`${values.adapter}\``);
     const names = plan.evals.map(e => e.name);

@@ -53,7 +53,7 @@ export const train = defineCommand({
     // Before the plan in it is replaced; the worker takes the lock.
     checkUnlocked(outFolder(positionals[0], values));
     const use = values.eval ? 'both' : 'training';
-    const { folder, out, wanted } = planFor(positionals[0], values, terminal, { data: true }, use);
+    const { folder, out, wanted } = planFor(positionals[0], { ...values, use }, terminal, { data: true });
     const args = {
       plan: folder,
       out,

@@ -1,63 +1,55 @@
-/** Generation, in the worker. Text is sent as it becomes certain: a character may span several tokens. */
+/** Generation, in the worker: the same prompts by every side that is asked for, adapters changed in between by name. */
+import { Model, type Prompt } from '../../api/model.ts';
 import { softwareNotice } from '../../gpu/device.ts';
-import { loadAdapter } from '../../run/adapter-file.ts';
 import { openBase } from '../../run/base.ts';
-import { generate, generationRows, type Sampling } from '../../runtime/generate.ts';
-import { parameterFloats } from '../../runtime/parameters.ts';
-import { refresh, switchAdapters } from '../../runtime/session.ts';
+import type { Answering, NamedAdapter } from '../answering.ts';
 import type { TaskContext } from '../tasks.ts';
 
 export interface GenerateArgs {
   plan: string;
-  adapter?: string;
-  prompts: string[];
+  adapters: NamedAdapter[];
+  /** Names of adapters to answer with, one after another; undefined: none, the base alone. */
+  sides: (string | undefined)[];
+  prompts: Prompt[];
   raw: boolean;
-  maxTokens: number;
-  sampling: Sampling;
+  answering: Answering;
 }
 
-export async function task(args: GenerateArgs, context: TaskContext): Promise<string[]> {
-  const { adapter, prompts, raw, maxTokens, sampling } = args;
-  const base = await openBase(args.plan, context.phase, { use: 'generation' });
+/** Opens a model for answers; its adapters are read and off. */
+export async function openModel(
+  plan: string,
+  adapters: readonly NamedAdapter[],
+  context: TaskContext,
+): Promise<Model> {
+  const base = await openBase(plan, context.phase, { use: 'generation', warn: context.warn });
+  const model = new Model(base);
   try {
-    const { executor, tokenizer, plan } = base;
     const notice = softwareNotice(base.opened);
     if (notice) context.log(notice);
-    executor.write('params', adapter ? loadAdapter(adapter, plan) : new Float32Array(parameterFloats(plan)));
-    switchAdapters(executor, new Set(adapter ? plan.slots : []));
-    await refresh(executor);
-    context.phase('generating', 600);
-    const texts: string[] = [];
-    const batch = generationRows(executor);
-    for (let at = 0; at < prompts.length; at += batch) {
-      const part = prompts
-        .slice(at, at + batch)
-        .map(p =>
-          tokenizer.encode(
-            raw ? tokenizer.bosText + p : tokenizer.render([{ role: 'user', content: p }], true),
-          ),
-        );
-      const tokens: number[] = [];
-      let sent = 0;
-      const onToken = (row: number, token: number): undefined => {
-        if (row !== 0) return;
-        tokens.push(token);
-        const text = tokenizer.decode(tokens);
-        if (text.endsWith('\ufffd')) return;
-        context.event('text', text.slice(sent));
-        sent = text.length;
-      };
-      const out = await generate(executor, part, {
-        maxTokens,
-        eos: tokenizer.eos,
-        sampling,
-        onToken,
-        stop: context.stop,
-      });
-      texts.push(...out.map(ids => tokenizer.decode(ids)));
-    }
-    return texts;
-  } finally {
-    base.close();
+    for (const { name, folder } of adapters) await model.add(name, folder);
+    await model.off();
+    return model;
+  } catch (error) {
+    model.close();
+    throw error;
   }
+}
+
+/** Answers by side and prompt. The event `text` carries pieces of answers as they grow. */
+export async function task(args: GenerateArgs, context: TaskContext): Promise<string[][]> {
+  const { sides, prompts, raw, answering } = args;
+  using model = await openModel(args.plan, args.adapters, context);
+  context.phase('generating', 600);
+  const texts: string[][] = [];
+  for (const side of sides) {
+    await model.use(...(side === undefined ? [] : [side]));
+    const answers = await model.generate(prompts, {
+      ...answering,
+      raw,
+      signal: context.stop,
+      onText: (piece, index) => context.event('text', { piece, index }),
+    });
+    texts.push(answers);
+  }
+  return texts;
 }
