@@ -2,6 +2,7 @@
  * The compiler: checked program + model shape → plan. Pure and deterministic; no file, process or GPU.
  */
 import type { Diagnostic } from '../dsl/diagnostics/diagnostic.ts';
+import { meaningOf } from '../dsl/meaning.ts';
 import type { Program } from '../dsl/program.ts';
 import { assemble } from './assemble.ts';
 import { differentiate } from './differentiate.ts';
@@ -119,7 +120,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
     format: PLAN_FORMAT,
     version: PLAN_VERSION,
     name: program.file.replace(/^.*[\\/]/, '').replace(/\.mos$/, '') || 'plan',
-    sources: { program: sha256(JSON.stringify(program)), model: sha256(JSON.stringify(shape)) },
+    sources: { program: sha256(meaningOf(program)), model: sha256(JSON.stringify(shape)) },
     requires: requirements(tables.buffers, tables.programs, tables.kernels),
     symbols: { tokens: lowering.maxTokens, targets: lowering.maxTokens, rows: lowering.maxRows },
     context: sizes.context,
