@@ -3,13 +3,14 @@
  * The program: `mos COMMAND …`. Finds the command, reads its arguments, and turns whatever comes out into an exit code:
  * 0 done, 1 a user's problem (shown as diagnostics), 2 a bug of ours (shown with its stack).
  */
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isSingleFile } from '../host/single-file.ts';
-import { Fault } from '../report/fault.ts';
+import { fault } from '../report/fault.ts';
 import { type Options, readArguments, type Values } from './command.ts';
 import { explain, overview } from './commands/help.ts';
 import { COMMANDS } from './commands/index.ts';
+import { failureOf } from './failure.ts';
 import { findCommand } from './find.ts';
 import { EXIT } from './supervise.ts';
 import { Terminal } from './terminal.ts';
@@ -39,18 +40,27 @@ export async function main(args: string[]): Promise<number> {
       terminal.out(explain(command));
       return EXIT.ok;
     }
+    checkFolder();
     return await command.run({ values: values as Values<Options>, positionals, terminal });
   } catch (error) {
-    if (error instanceof Fault) {
-      terminal.diagnostics(error.diagnostics);
-      return EXIT.user;
+    const failure = failureOf(error);
+    if (failure.kind === 'bug') {
+      terminal.bug(failure.message, failure.stack);
+      return EXIT.bug;
     }
-    terminal.bug(
-      error instanceof Error ? error.message : String(error),
-      error instanceof Error ? error.stack : undefined,
-    );
-    return EXIT.bug;
+    terminal.diagnostics(failure.diagnostics);
+    return EXIT.user;
   }
+}
+
+/** In a folder that was deleted Node throws, and Bun takes its own for the current one. */
+function checkFolder(): void {
+  try {
+    if (statSync('.').ino === statSync(process.cwd()).ino) return;
+  } catch {
+    // Then it is gone as well.
+  }
+  throw fault('file-not-found', 'the current folder was deleted', { help: 'change to one that exists' });
 }
 
 /** Node knows `import.meta.main` from version 24 on; before, a program is what was named, often by a link to it. */

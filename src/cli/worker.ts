@@ -2,7 +2,7 @@
  * The process that does the work on the GPU, started by `supervise.ts`: runs one task and says over the channel what
  * happens. Its stdout and stderr are pipes that the supervisor reads, as libraries print where they like.
  */
-import { Fault } from '../report/fault.ts';
+import { failureOf } from './failure.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import { TASKS, type TaskContext } from './tasks.ts';
 
@@ -43,16 +43,9 @@ async function run(name: string, args: unknown): Promise<void> {
     const value = await task(args as never, context);
     if (value !== undefined) await send({ kind: 'result', value });
   } catch (error) {
-    last = failure(error);
+    last = failureOf(error);
   }
   await end(last);
-}
-
-function failure(error: unknown): FromWorker {
-  if (error instanceof Fault) return { kind: 'fault', diagnostics: error.diagnostics };
-  if (error instanceof Error)
-    return { kind: 'bug', message: error.message, ...(error.stack ? { stack: error.stack } : {}) };
-  return { kind: 'bug', message: String(error) };
 }
 
 async function end(last: FromWorker): Promise<void> {
@@ -76,7 +69,7 @@ if (!process.send) {
   process.on('SIGTERM', () => stop.abort());
   // Without a supervisor: save and end.
   process.on('disconnect', () => stop.abort());
-  process.on('uncaughtException', error => void end(failure(error)));
-  process.on('unhandledRejection', error => void end(failure(error)));
+  process.on('uncaughtException', error => void end(failureOf(error)));
+  process.on('unhandledRejection', error => void end(failureOf(error)));
   void send({ kind: 'ready' });
 }

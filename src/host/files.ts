@@ -17,6 +17,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { fault } from '../report/fault.ts';
 
 export interface Files {
   /** Makes a folder and those above it; one that exists is fine. */
@@ -136,6 +137,16 @@ export function replaceFile(files: Files, path: string, parts: Iterable<Uint8Arr
   } catch (error) {
     attempt(() => files.remove(aside));
     throw error;
+  }
+}
+
+/** Throws `unsafe-path` where a name in `folder` is taken by anything but what is to be written there. */
+export function refuseOthers(folder: string, names: Record<string, 'file' | 'folder'>): void {
+  for (const [name, kind] of Object.entries(names)) {
+    const path = join(folder, name);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (!found || (kind === 'file' ? found.isFile() : found.isDirectory())) continue;
+    throw fault('unsafe-path', `\`${path}\` is in the way: it is not a plain ${kind}`);
   }
 }
 

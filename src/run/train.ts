@@ -2,7 +2,7 @@
  * Training from a plan folder into an output folder, of which this process is the only user. A lost GPU is opened anew
  * and the run goes on from its last checkpoint; what happens between two losses is `training-run.ts`.
  */
-import { type Files, realFiles } from '../host/files.ts';
+import { type Files, realFiles, refuseOthers } from '../host/files.ts';
 import { lockFolder } from '../host/lock.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { type Base, openBase } from './base.ts';
@@ -18,6 +18,16 @@ export type { TrainArgs, TrainResult } from './train-args.ts';
 const ATTEMPTS = 3;
 /** A driver that was reset needs a moment; longer each time. */
 const PAUSE_MS = 1000;
+
+/** Better found before days of training than after; links are not written through. */
+const OUTPUTS = {
+  'run.lock': 'file',
+  'log.jsonl': 'file',
+  checkpoints: 'folder',
+  adapter: 'folder',
+  'adapter/adapter.safetensors': 'file',
+  'adapter/adapter_config.json': 'file',
+} as const;
 
 /** What tests replace to make things go wrong. */
 export interface TrainHooks {
@@ -41,6 +51,7 @@ export async function train(
   replaced: Partial<TrainHooks> = {},
 ): Promise<TrainResult> {
   const hooks = { ...HOOKS, ...replaced };
+  refuseOthers(args.out, OUTPUTS);
   const lock = lockFolder(args.out);
   try {
     return await trainLocked(args, listener, hooks);
