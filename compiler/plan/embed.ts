@@ -37,10 +37,21 @@ export function shapeModule(): string {
     parts.push(`const ${made} = ${text};`);
     return made;
   };
-  const fieldsOf = ({ properties = {}, required = [] }: Schema): string =>
+  const fieldsOf = ({ properties = {}, required = [] }: Schema, optional: boolean): string =>
     `{ ${Object.entries(properties)
-      .map(([key, value]) => `'${key}${(required as string[]).includes(key) ? '' : '?'}': ${code(value)}`)
+      .filter(([key]) => (required as string[]).includes(key) !== optional)
+      .map(([key, value]) => `${key}: ${code(value)}`)
       .join(', ')} }`;
+  const objectOf = (node: Schema): string => {
+    const optional = fieldsOf(node, true);
+    const grows = node.additions ? true : undefined;
+    return call(
+      'object',
+      raw(fieldsOf(node, false)),
+      raw(optional === '{  }' && !grows ? 'undefined' : optional),
+      grows,
+    );
+  };
   const code = (node: Schema): string => {
     const { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength } = node;
     if (typeof node.$ref === 'string') return define(node.$ref);
@@ -49,7 +60,9 @@ export function shapeModule(): string {
     const union = (node.oneOf ?? node.anyOf) as Schema[] | undefined;
     if (union) {
       const isKind = union.every(u => u.properties?.kind && 'const' in u.properties.kind);
-      return isKind ? `kinds(${union.map(fieldsOf).join(', ')})` : `either(${union.map(code).join(', ')})`;
+      return isKind
+        ? `kinds(${union.map(u => fieldsOf(u, false)).join(', ')})`
+        : `either(${union.map(code).join(', ')})`;
     }
     if (Array.isArray(type)) return `either(${type.map(t => code({ ...node, type: t })).join(', ')})`;
     switch (type) {
@@ -80,9 +93,7 @@ export function shapeModule(): string {
               node.additions && true,
             );
       case 'object':
-        return node.properties
-          ? call('object', raw(fieldsOf(node)), node.additions && true)
-          : `record(${code(node.additionalProperties as Schema)})`;
+        return node.properties ? objectOf(node) : `record(${code(node.additionalProperties as Schema)})`;
       default:
         throw new Error(`no check for ${JSON.stringify(node).slice(0, 200)}`);
     }

@@ -9,8 +9,9 @@
  */
 export type Check = (value: unknown, newer: boolean) => string | undefined;
 
-type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields =>
+type Checks = Record<string, Check>;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A finite number from `min` (above it, if `open`) to `max`, and below `below`. */
@@ -96,28 +97,21 @@ export function record(item: Check): Check {
 }
 
 /**
- * Exactly these fields; a name with `?` may be absent. `grows`: fields of a newer plan that this reader does not know are
- * removed, in place; they may be ignored.
+ * These fields, and of the optional ones any. `grows`: fields of a newer plan that this reader does not know are removed,
+ * in place; they may be ignored.
  */
-export function object(fields: Record<string, Check>, grows = false): Check {
-  const known = new Map(
-    Object.entries(fields).map(([key, check]) => [
-      key.replace('?', ''),
-      { check, optional: key.endsWith('?') },
-    ]),
-  );
+export function object(fields: Checks, optional: Checks = {}, grows = false): Check {
+  const all = { ...fields, ...optional };
   return (value, newer) => {
     if (!isObject(value)) return ': not an object';
-    for (const [key, { check, optional }] of known) {
-      if (!Object.hasOwn(value, key)) {
-        if (optional) continue;
-        return `.${key}: missing`;
-      }
-      const problem = check(value[key], newer);
+    for (const key of Object.keys(all)) {
+      const there = Object.hasOwn(value, key);
+      if (!there && Object.hasOwn(fields, key)) return `.${key}: missing`;
+      const problem = there ? all[key](value[key], newer) : undefined;
       if (problem !== undefined) return `.${key}${problem}`;
     }
     for (const key of Object.keys(value)) {
-      if (known.has(key)) continue;
+      if (Object.hasOwn(all, key)) continue;
       if (!(newer && grows)) return `.${key}: no such field`;
       delete value[key];
     }
@@ -126,7 +120,7 @@ export function object(fields: Record<string, Check>, grows = false): Check {
 }
 
 /** Objects told apart by `kind`. */
-export function kinds(...shapes: readonly Record<string, Check>[]): Check {
+export function kinds(...shapes: readonly Checks[]): Check {
   const checks = shapes.map(fields => ({ kind: fields.kind, check: object(fields) }));
   return (value, newer) => {
     if (!isObject(value)) return ': not an object';

@@ -1,5 +1,6 @@
 /** Safetensors in memory: numbers of any floating-point type, a file's bytes read and written. No file system. */
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
+import { fromHalf } from '../runtime/float16.ts';
 import {
   DTYPE_BYTES,
   type Dtype,
@@ -85,16 +86,7 @@ let halves: Float32Array | undefined;
 
 /** Value of every float16 bit pattern. A table, because 65,536 entries are quicker to look up than bits to take apart. */
 function halfTable(): Float32Array {
-  if (halves) return halves;
-  halves = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    if (exponent === 31) halves[bits] = fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    else if (exponent === 0) halves[bits] = sign * fraction * 2 ** -24;
-    else halves[bits] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  }
+  halves ??= Float32Array.from({ length: 65536 }, (_, bits) => fromHalf(bits));
   return halves;
 }
 

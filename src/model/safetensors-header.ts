@@ -3,7 +3,7 @@
  * 1.0 and 1e3 as integers and puts names on objects. So the text is scanned by hand, names live in a Map, and the layout is
  * checked as a whole: every byte after the header belongs to exactly one tensor.
  */
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { decodeUtf8, isWellFormed, quote } from './text.ts';
 
 /** Bytes per element of the types that can be read. */

@@ -1,3 +1,5 @@
+import { HELP } from './portable.ts';
+
 /** Every fault that can be met at run time: its code, what it means, and what to do about it. Kept sorted by phase. */
 export const FAULTS = {
   // command line
@@ -74,19 +76,19 @@ export const FAULTS = {
   },
   'bad-safetensors': {
     about: 'A safetensors file breaks its format.',
-    help: 'download or export the file again',
+    help: HELP['bad-safetensors'],
   },
   'unsupported-dtype': {
     about: 'A tensor has an element type that is not supported here.',
-    help: 'export the weights as float32, float16 or bfloat16',
+    help: HELP['unsupported-dtype'],
   },
   'missing-tensor': {
     about: 'A tensor that the model needs is not in the checkpoint.',
-    help: 'check that config.json and all weight files belong to the same model',
+    help: HELP['missing-tensor'],
   },
   'wrong-tensor-shape': {
     about: 'A tensor has another shape than config.json says.',
-    help: 'check that config.json and all weight files belong to the same model',
+    help: HELP['wrong-tensor-shape'],
   },
   'bad-checkpoint': {
     about: 'The files of a checkpoint do not fit together.',
@@ -99,7 +101,7 @@ export const FAULTS = {
   'weights-out-of-range': {
     about:
       'Weights do not fit the number type they are to be stored in: too large for it, or so small that they become zero.',
-    help: 'write `dtype: bf16` or `dtype: f32` in the `model` block',
+    help: HELP['weights-out-of-range'],
   },
   'bad-config': {
     about: 'config.json has a value that cannot be used.',
@@ -149,7 +151,7 @@ export const FAULTS = {
   },
   'gpu-limit': {
     about: 'The GPU allows less than the plan needs.',
-    help: 'use a smaller batch, sequence length or rank, or another GPU',
+    help: HELP['gpu-limit'],
   },
   'not-enough-memory': {
     about: 'A plan needs more GPU memory than `--memory` says there is. Nothing was loaded.',
@@ -157,15 +159,15 @@ export const FAULTS = {
   },
   'gpu-out-of-memory': {
     about: 'The GPU has too little free memory.',
-    help: 'use a smaller batch or sequence length, or a smaller base model',
+    help: HELP['gpu-out-of-memory'],
   },
   'gpu-error': {
     about: 'WebGPU refused a command. The state on the GPU can no longer be trusted.',
-    help: 'this is likely a bug of mos; please report it with the message',
+    help: HELP['gpu-error'],
   },
   'gpu-lost': {
     about: 'The GPU went away: driver reset, removal, or a command that took too long.',
-    help: 'run the command again; `mos train --resume` goes on from the last checkpoint',
+    help: HELP['gpu-lost'],
   },
   'gpu-hung': {
     about: 'The GPU did not finish a step in a time that is many times what the steps before it took.',
@@ -186,23 +188,23 @@ export const FAULTS = {
   // plans
   'plan-damaged': {
     about: 'A plan folder lacks a file, or a file in it was changed after it was compiled.',
-    help: 'compile the `.mos` file again',
+    help: HELP['plan-damaged'],
   },
   'plan-invalid': {
     about: 'plan.json does not describe a plan that can be run.',
-    help: 'compile the `.mos` file again',
+    help: HELP['plan-invalid'],
   },
   'plan-version': {
     about: 'The plan was written by another version of the format.',
-    help: 'compile the `.mos` file again with this version',
+    help: HELP['plan-version'],
   },
   'kernel-rejected': {
     about: 'The GPU driver does not accept a kernel.',
-    help: 'update the graphics driver, or choose another GPU; the note names the line it comes from',
+    help: HELP['kernel-rejected'],
   },
   'batch-too-large': {
     about: 'A batch is beyond what one dispatch can cover.',
-    help: 'use a smaller `batch` or `length`',
+    help: HELP['batch-too-large'],
   },
   // training
   'not-finite-loss': {
@@ -231,7 +233,7 @@ export const FAULTS = {
   },
   'prompt-too-long': {
     about: 'A prompt and the tokens to be generated do not fit the context the plan was compiled for.',
-    help: 'shorten the prompt, lower `max_tokens`, or raise `length` and compile again',
+    help: HELP['prompt-too-long'],
   },
   'no-evaluation': {
     about: 'The program or plan has no `eval` block.',
@@ -247,7 +249,7 @@ export const FAULTS = {
   },
   'adapter-mismatch': {
     about: 'An adapter file does not fit the plan.',
-    help: 'use the adapter with the plan it was trained with',
+    help: HELP['adapter-mismatch'],
   },
   // worker process
   'worker-hung': {

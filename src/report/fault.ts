@@ -4,17 +4,9 @@
  */
 import type { Diagnostic } from '../../dsl/diagnostics/diagnostic.ts';
 import { FAULTS, type FaultCode } from './catalogue.ts';
+import { Fault } from './portable.ts';
 
-export class Fault extends Error {
-  readonly diagnostics: Diagnostic[];
-  /** `message`: for whoever reads the exception and not its diagnostics. */
-  constructor(diagnostics: Diagnostic[], message?: string) {
-    super(message ?? diagnostics.map(d => `${d.code}: ${d.message}`).join('\n'));
-    // What it is called where it is caught: the package exports it by this name.
-    this.name = 'MosError';
-    this.diagnostics = diagnostics;
-  }
-}
+export { Fault };
 
 /** A fault from the catalogue; `extra` gives place, notes or a more specific help. */
 export function fault(code: FaultCode, message: string, extra: Partial<Diagnostic> = {}): Fault {

@@ -3,16 +3,11 @@
  * which says everything needed to use them again: spaces, maps, ranks, scales, routers, and what they were trained on.
  */
 import { join } from 'node:path';
-import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
+import type { Plan } from '../../compiler/plan/schema.ts';
 import { type Files, realFiles, replaceFile, systemCode } from '../host/files.ts';
-import {
-  openSafetensors,
-  type SafetensorsFile,
-  type TensorData,
-  writeSafetensors,
-} from '../model/safetensors.ts';
+import { openSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import { fault } from '../report/fault.ts';
-import { extract, insert, parameterFloats, shapeOf } from '../runtime/parameters.ts';
+import { insertAdapter, namedParameters, parametersFrom } from '../runtime/adapter-tensors.ts';
 
 const TENSORS = 'adapter.safetensors';
 const CONFIG = 'adapter_config.json';
@@ -38,9 +33,6 @@ export function saveAdapter(
   origin: AdapterOrigin,
   files: Files = realFiles,
 ): void {
-  const tensors = new Map<string, TensorData>(
-    plan.parameters.map(p => [p.name, { dtype: 'F32', shape: shapeOf(p), data: extract(flat, p) }]),
-  );
   const { model, sources, slots, sites, training, data } = plan;
   const config = {
     format: FORMAT,
@@ -56,7 +48,7 @@ export function saveAdapter(
   };
   try {
     files.makeFolder(folder);
-    writeSafetensors(join(folder, TENSORS), tensors, { format: FORMAT }, files);
+    writeSafetensors(join(folder, TENSORS), namedParameters(plan, flat), { format: FORMAT }, files);
     replaceFile(files, join(folder, CONFIG), [
       new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`),
     ]);
@@ -69,56 +61,12 @@ export function saveAdapter(
 
 /** Parameters of a plan from an adapter folder. Every tensor must be there with its shape, and nothing else. */
 export function loadAdapter(folder: string, plan: Plan): Float32Array {
-  const file = openSafetensors(join(folder, TENSORS));
-  try {
-    const flat = new Float32Array(parameterFloats(plan));
-    for (const p of plan.parameters) insert(flat, p, readTensor(file, p.name, p, folder));
-    const known = new Set(plan.parameters.map(p => p.name));
-    checkUnknown(
-      folder,
-      [...file.tensors.keys()].find(name => !known.has(name)),
-    );
-    return flat;
-  } finally {
-    file.close();
-  }
+  using file = openSafetensors(join(folder, TENSORS));
+  return parametersFrom(plan, file, folder);
 }
 
 /** Parameters of the adapter `slot` of a plan from the folder of one adapter, whatever it was called where it was trained. */
 export function loadAdapterAs(slot: string, folder: string, plan: Plan, flat: Float32Array): void {
-  const nameless = (name: string) => name.replace(/\.adapters\.[^.]+/, '');
-  const file = openSafetensors(join(folder, TENSORS));
-  try {
-    const names = new Map([...file.tensors.keys()].map(name => [nameless(name), name]));
-    if (names.size !== file.tensors.size)
-      throw fault('adapter-mismatch', `\`${folder}\` holds several adapters, where \`${slot}\` is one`);
-    const wanted = plan.parameters.filter(p => p.adapter === slot);
-    for (const p of wanted) insert(flat, p, readTensor(file, names.get(nameless(p.name)), p, folder));
-    const known = new Set(wanted.map(p => nameless(p.name)));
-    checkUnknown(folder, [...names].find(([name]) => !known.has(name))?.[1]);
-  } finally {
-    file.close();
-  }
-}
-
-function readTensor(
-  file: SafetensorsFile,
-  name: string | undefined,
-  p: PlanParameter,
-  folder: string,
-): Float32Array {
-  if (name === undefined || !file.tensors.has(name))
-    throw fault('adapter-mismatch', `\`${folder}\` has no tensor \`${p.name}\``);
-  const { shape } = file.tensor(name);
-  if (shape.join() !== shapeOf(p).join())
-    throw fault(
-      'adapter-mismatch',
-      `\`${name}\` is ${shape.join('×')} where the plan expects ${shapeOf(p).join('×')}`,
-    );
-  return file.readF32(name);
-}
-
-function checkUnknown(folder: string, name: string | undefined): void {
-  if (name !== undefined)
-    throw fault('adapter-mismatch', `the plan has no place for tensor \`${name}\` of \`${folder}\``);
+  using file = openSafetensors(join(folder, TENSORS));
+  insertAdapter(slot, plan, flat, file, folder);
 }

@@ -1,7 +1,7 @@
 /** The buffers of a plan on a device: made when first needed, constant ones filled, then written and read by name. */
 import type { Plan, PlanBuffer } from '../../compiler/plan/schema.ts';
 import { buffersFor } from '../../compiler/plan/uses.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { gpuFault, type Watched } from './device.ts';
 import { type TensorSource, uploadWeights } from './upload-weights.ts';
 
@@ -42,7 +42,9 @@ export class PlanBuffers {
   /** Makes what these programs need and is not there yet. Throws `gpu-out-of-memory` with the bytes that were wanted. */
   async allocate(programs: string[]): Promise<void> {
     const { buffers } = this.plan;
-    const missing = buffersFor(this.plan, programs).filter(i => !this.all[i]);
+    // matrices of ports are mostly the caller's
+    const ports = new Set(this.plan.ports?.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy].map(m => m.buffer)));
+    const missing = buffersFor(this.plan, programs).filter(i => !this.all[i] && !ports.has(i));
     if (missing.length === 0) return;
     const { device } = this.watched;
     device.pushErrorScope('out-of-memory');

@@ -1,5 +1,5 @@
 /** A `GPUDevice` and what becomes of it: a loss, and errors that nobody caught, are remembered as faults. */
-import { type Fault, fault } from '../report/fault.ts';
+import { type Fault, fault } from '../report/portable.ts';
 
 export interface Watched {
   device: GPUDevice;

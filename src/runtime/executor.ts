@@ -5,7 +5,7 @@
 import type { Dispatch, Plan, SizeSymbol, Variant } from '../../compiler/plan/schema.ts';
 import { evaluate } from '../../compiler/plan/size.ts';
 import { programsOf, type Use } from '../../compiler/plan/uses.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { PlanBuffers, type Range } from './buffers.ts';
 import type { Watched } from './device.ts';
 import { type Bound, type Choose, lastVariant, Pipelines } from './pipelines.ts';
@@ -143,11 +143,22 @@ export class Executor {
 
   /** A dispatch on the plan's buffers; with a given variant, or the one that was chosen. */
   bind(dispatch: Dispatch, variant?: Variant): Promise<Bound> {
-    const resource = ({ bindings }: Dispatch, i: number) => {
-      const { buffer, offset, bytes } = bindings[i];
-      return { buffer: this.buffers.at(buffer), offset, size: bytes };
-    };
-    return this.pipelines.bind(dispatch, resource, variant);
+    return this.pipelines.bind(dispatch, (d, i) => this.own(d, i), variant);
+  }
+
+  /** A whole program on buffers of which some are others than the plan's own. */
+  bindProgram(
+    name: string,
+    resource: (dispatch: Dispatch, binding: number) => GPUBufferBinding | undefined,
+  ): Promise<Bound[]> {
+    return Promise.all(
+      this.dispatchesOf(name).map(d => this.pipelines.bind(d, (_, i) => resource(d, i) ?? this.own(d, i))),
+    );
+  }
+
+  private own({ bindings }: Dispatch, index: number): GPUBufferBinding {
+    const { buffer, offset, bytes } = bindings[index];
+    return { buffer: this.buffers.at(buffer), offset, size: bytes };
   }
 
   /** Dispatches of a program; a name that the plan does not have is a bug of the caller. */

@@ -2,7 +2,7 @@
  * Generation with a key-value cache. Prompts of different lengths are packed end to end; `prefill` fills the caches, a piece
  * at a time, and gives the first token of every row, `decode` one more per call. Rows that have ended leave the batch.
  */
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import type { Executor } from './executor.ts';
 import { uniformStream } from './random.ts';
 import { EVALUATION } from './session.ts';

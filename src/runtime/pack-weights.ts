@@ -4,7 +4,7 @@
  * silence.
  */
 import { BLOCK, rowWords, type Storage } from '../../compiler/plan/storage.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { fromE4m3, fromHalf, toBfloat, toE4m3, toHalf } from './float16.ts';
 
 /** Levels of NormalFloat: QLoRA, arXiv 2305.14314, appendix E. */

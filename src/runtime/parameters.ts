@@ -1,6 +1,6 @@
 /** The trained state on the host: initial values, and named tensors cut out of (or put into) the flat buffer. */
 import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { normalStream, uniformStream } from './random.ts';
 
 /** Everything an optimiser step reads of those before it, each as one flat buffer. */

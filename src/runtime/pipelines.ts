@@ -1,7 +1,8 @@
 /** Kernels of a plan as pipelines, each compiled once, and dispatches bound to buffers. */
 import type { Dispatch, Plan, Variant } from '../../compiler/plan/schema.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import type { Watched } from './device.ts';
+import { offers } from './offers.ts';
 
 /** A dispatch ready to be recorded. */
 export interface Bound {
@@ -50,9 +51,7 @@ export class Pipelines {
 
   /** Variants of a dispatch that this device can run. */
   runnable({ variants }: Dispatch): Variant[] {
-    return variants.filter(
-      ({ features = [] }, i) => i === 0 || features.every(f => this.watched.device.features.has(f)),
-    );
+    return variants.filter((variant, i) => i === 0 || offers(this.watched.device, variant));
   }
 
   /** `variant`: default is the choice this was made with. */

@@ -1,7 +1,7 @@
 /** Reads a plan where there is no file system: the text of plan.json, and a way to the texts of its kernels. */
 import { changedKernel, missingKernel, type PlanProblem, parsePlan } from '../../compiler/plan/reader.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 
 /** Texts of kernels by path inside the plan folder (`kernels/….wgsl`), or a function that fetches one. */
 export type Kernels =

@@ -172,19 +172,18 @@ export function writeBatch(executor: Executor, batch: PackedBatch): void {
 
 /** Switches named adapters on or off for every row. */
 export function switchAdapters(executor: Executor, on: ReadonlySet<string>): void {
-  const { slots, symbols } = executor.plan;
-  const scale = new Float32Array(Math.max(slots.length, 1) * symbols.rows);
-  slots.forEach((name, slot) => {
-    scale.fill(on.has(name) ? 1 : 0, slot * symbols.rows, (slot + 1) * symbols.rows);
-  });
-  executor.write('slot_scale', scale);
+  writeScales(executor, name => on.has(name));
 }
 
 /** Switches named adapters on row by row; rows beyond those given have none. */
 export function switchRows(executor: Executor, rows: readonly (readonly string[])[]): void {
+  writeScales(executor, (name, row) => rows[row]?.includes(name));
+}
+
+function writeScales(executor: Executor, on: (name: string, row: number) => boolean | undefined): void {
   const { slots, symbols } = executor.plan;
-  const scale = new Float32Array(Math.max(slots.length, 1) * symbols.rows);
-  for (const [row, names] of rows.entries())
-    for (const name of names) scale[slots.indexOf(name) * symbols.rows + row] = 1;
-  executor.write('slot_scale', scale);
+  const scale = slots.flatMap(name =>
+    Array.from({ length: symbols.rows }, (_, row) => Number(on(name, row) ?? 0)),
+  );
+  if (scale.length > 0) executor.write('slot_scale', Float32Array.from(scale));
 }

@@ -1,7 +1,7 @@
 /** Frozen weights from the checkpoint to the GPU, in pieces: never a whole file, nor a large tensor, in memory at once. */
 import type { Content } from '../../compiler/plan/schema.ts';
 import { rowWords, type Storage } from '../../compiler/plan/storage.ts';
-import { fault } from '../report/fault.ts';
+import { fault } from '../report/portable.ts';
 import { checkLosses, noLosses, packRows } from './pack-weights.ts';
 
 /**
