@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { oneOf, suggest } from '../../dsl/diagnostics/suggest.ts';
 import { readTestSet } from '../data/questions.ts';
 import { findModel, modelNotFound } from '../model/cache.ts';
-import { openTokenizer } from '../model/tokenizer.ts';
+import { openTokenizer } from '../model/open-tokenizer.ts';
 import { defaultRule, PROMPTS, PROTOCOLS, type Protocol } from '../protocols/index.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { type ProtocolArgs, promptOf, type Side, type SideResult } from '../run/evaluate-protocol.ts';

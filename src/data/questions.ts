@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { quote } from '../model/files.ts';
 import { fault } from '../report/fault.ts';
-import { bad, checkedText, parseRecord } from './dataset.ts';
 import { readRecordTexts } from './lines.ts';
+import { bad, checkedText, parseRecord } from './records.ts';
 
 const QUESTION = ['instruction', 'problem', 'question', 'original_text'];
 const REFERENCE = ['answer', 'ans'];

@@ -5,11 +5,11 @@
  */
 
 import type { Message } from '../model/chat.ts';
-import { quote } from '../model/files.ts';
+import { quote } from '../model/text.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { fault } from '../report/fault.ts';
-import type { DataRecord } from './dataset.ts';
 import { IGNORED, type Sample } from './labels.ts';
+import type { DataRecord } from './records.ts';
 import { extractAnswer } from './score.ts';
 
 /** Half-open range of characters. */

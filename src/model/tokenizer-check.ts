@@ -3,7 +3,7 @@
  * the patterns are refused if they could backtrack exponentially, ids must be distinct, merges must refer to tokens.
  */
 import { fault } from '../report/fault.ts';
-import { quote } from './files.ts';
+import { quote } from './text.ts';
 
 const LONGEST_PATTERN = 4096;
 

@@ -3,16 +3,16 @@
  * to be below the number of embedding rows, because a GPU would silently read another row.
  */
 
-import { join } from 'node:path';
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
 import { Fault, fault } from '../report/fault.ts';
 import { type ChatFormat, type Message, plainFormat, templateFormat } from './chat.ts';
-import { decodeUtf8, hasFile, quote, readJson, readSmallFile, resolveInside } from './files.ts';
+import { type JsonLimits, parseJsonText, SMALL_JSON } from './json.ts';
+import { quote } from './text.ts';
 import { checkTokenizerJson } from './tokenizer-check.ts';
 
 export type { Message } from './chat.ts';
 
-const TOKENIZER_JSON = { maxBytes: 128 * 2 ** 20, maxDepth: 32, allowPrototypeKeys: true };
+export const TOKENIZER_JSON: JsonLimits = { maxBytes: 128 * 2 ** 20, maxDepth: 32, allowPrototypeKeys: true };
 const PROBE = 'probe';
 
 export class Tokenizer {
@@ -30,7 +30,7 @@ export class Tokenizer {
   private readonly engine: Engine;
   private readonly path: string;
 
-  /** Use `openTokenizer`. */
+  /** Use `openTokenizer` or `makeTokenizer`. */
   constructor(engine: Engine, settings: Settings, vocabulary: number, path: string) {
     this.engine = engine;
     this.path = path;
@@ -147,15 +147,24 @@ interface Settings {
   template: string | undefined;
 }
 
+/** The texts of a tokenizer's files; only the first is required. */
+export interface TokenizerFiles {
+  'tokenizer.json': string;
+  'tokenizer_config.json'?: string | undefined;
+  'generation_config.json'?: string | undefined;
+  'config.json'?: string | undefined;
+  'chat_template.jinja'?: string | undefined;
+}
+
 /**
- * Reads tokenizer.json, tokenizer_config.json, generation_config.json, config.json and chat_template.jinja of a folder;
- * only the first is required.
+ * A tokenizer from the texts of its files.
  * @param vocabulary rows of the embedding table (`ModelShape.vocabulary`)
+ * @param folder what they are in, for messages
  */
-export function openTokenizer(folder: string, vocabulary: number): Tokenizer {
-  const path = join(folder, 'tokenizer.json');
-  const json = checkTokenizerJson(readJson(resolveInside(folder, 'tokenizer.json'), TOKENIZER_JSON), path);
-  const config = readOptional(folder, 'tokenizer_config.json');
+export function makeTokenizer(files: TokenizerFiles, vocabulary: number, folder: string): Tokenizer {
+  const path = `${folder}/tokenizer.json`;
+  const json = checkTokenizerJson(parseJsonText(files['tokenizer.json'], path, TOKENIZER_JSON), path);
+  const config = parseOptional(files, 'tokenizer_config.json', folder);
   let engine: Engine;
   try {
     engine = new Engine({ added_tokens: [], ...json }, config);
@@ -164,27 +173,32 @@ export function openTokenizer(folder: string, vocabulary: number): Tokenizer {
     const reason = error instanceof Error ? error.message : String(error);
     throw fault('bad-tokenizer', `${quote(path)} cannot be used: ${quote(reason)}`);
   }
-  return new Tokenizer(engine, readSettings(folder, config), vocabulary, path);
+  return new Tokenizer(engine, settingsOf(files, config, folder), vocabulary, path);
 }
 
-function readSettings(folder: string, config: Record<string, unknown>): Settings {
-  const generation = readOptional(folder, 'generation_config.json');
-  const model = readOptional(folder, 'config.json');
+function settingsOf(files: TokenizerFiles, config: Record<string, unknown>, folder: string): Settings {
+  const generation = parseOptional(files, 'generation_config.json', folder);
+  const model = parseOptional(files, 'config.json', folder);
   return {
     eosIds: idList(generation.eos_token_id ?? model.eos_token_id),
     padId: idList(generation.pad_token_id ?? model.pad_token_id)[0],
     eosToken: tokenText(config.eos_token),
     bosToken: tokenText(config.bos_token),
     padToken: tokenText(config.pad_token),
-    template: readTemplate(folder, config),
+    template: files['chat_template.jinja'] ?? templateIn(config),
   };
 }
 
-function readOptional(folder: string, name: string): Record<string, unknown> {
-  if (!hasFile(folder, name)) return {};
-  const json = readJson(resolveInside(folder, name));
+function parseOptional(
+  files: TokenizerFiles,
+  name: keyof TokenizerFiles,
+  folder: string,
+): Record<string, unknown> {
+  const text = files[name];
+  if (text === undefined) return {};
+  const json = parseJsonText(text, `${folder}/${name}`, SMALL_JSON);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw fault('bad-json', `${quote(join(folder, name))} is not a JSON object`);
+    throw fault('bad-json', `${quote(`${folder}/${name}`)} is not a JSON object`);
   }
   return json as Record<string, unknown>;
 }
@@ -207,13 +221,8 @@ function tokenText(value: unknown): string {
   return typeof content === 'string' ? content : '';
 }
 
-/** The file of its own wins over the key; the key is one template or a list of named ones. */
-function readTemplate(folder: string, config: Record<string, unknown>): string | undefined {
-  if (hasFile(folder, 'chat_template.jinja')) {
-    const text = decodeUtf8(readSmallFile(resolveInside(folder, 'chat_template.jinja'), 2 ** 20));
-    if (text === undefined) throw fault('bad-chat-template', 'chat_template.jinja is not valid UTF-8');
-    return text;
-  }
+/** One template or a list of named ones; a file of its own wins over it. */
+function templateIn(config: Record<string, unknown>): string | undefined {
   const value = config.chat_template;
   if (typeof value === 'string') return value || undefined;
   if (!Array.isArray(value)) return undefined;

@@ -9,8 +9,9 @@ import { countTargets, IGNORED, type Sample } from '../../src/data/labels.ts';
 import { loadEvalItems, loadTrainingData } from '../../src/data/load.ts';
 import { makeEvalItem, makeSample } from '../../src/data/sample.ts';
 import { plainFormat, templateFormat } from '../../src/model/chat.ts';
+import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { openSafetensors } from '../../src/model/safetensors.ts';
-import { openTokenizer, type Tokenizer } from '../../src/model/tokenizer.ts';
+import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { Fault } from '../../src/report/fault.ts';
 
 const ROOT = join(import.meta.dir, '../..');

@@ -5,7 +5,7 @@
  */
 import type { Dispatch, Plan } from '../../compiler/plan/schema.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
-import { openTokenizer } from '../../src/model/tokenizer.ts';
+import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { type Fault, fault } from '../../src/report/fault.ts';
 import { type Base, inPlan, type openBase } from '../../src/run/base.ts';
 import { readPlan } from '../../src/run/plan-folder.ts';

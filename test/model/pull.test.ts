@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findModel, parseRepository } from '../../src/model/cache.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
+import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { type Pulled, type PullOptions, pull } from '../../src/model/pull.ts';
-import { openTokenizer } from '../../src/model/tokenizer.ts';
 import { Fault } from '../../src/report/fault.ts';
 import { mos } from '../cli/run.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { plainFormat, templateFormat } from '../../src/model/chat.ts';
-import { openTokenizer } from '../../src/model/tokenizer.ts';
+import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { isSafePattern } from '../../src/model/tokenizer-check.ts';
 import { Fault } from '../../src/report/fault.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { openTokenizer } from '../../src/model/tokenizer.ts';
+import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { TextStream } from '../../src/runtime/text-stream.ts';
 
 /** Tokens are bytes, so that characters fall apart. */
