@@ -114,17 +114,21 @@ describe('supervisor', () => {
     LIMIT_MS,
   );
 
-  test(
-    'a second SIGINT ends a task that does not listen',
-    async () => {
+  test.each([
+    ['SIGINT', 'SIGINT', 130],
+    ['SIGTERM', 'SIGTERM', 143],
+    ['SIGTERM', 'SIGINT', 130],
+  ] as const)(
+    '%s, then %s: the second ends a task that does not listen',
+    async (first, second, expected) => {
       let sent = 0;
       const { code, stderr } = await misbehave(['deaf'], {
         onStderr(soFar, child) {
           const due = soFar.includes('once more') ? 2 : soFar.includes('waiting') ? 1 : 0;
-          for (; sent < due; sent++) child.kill('SIGINT');
+          for (; sent < due; sent++) child.kill(sent === 0 ? first : second);
         },
       });
-      expect(code).toBe(130);
+      expect(code).toBe(expected);
       expect(stderr).toBe('waiting\nstopping after this step; once more stops at once\n');
     },
     LIMIT_MS,

@@ -7,6 +7,8 @@ export type Mishap =
   | { fails: 'ENOSPC' | 'EIO' | 'EXDEV' | 'EROFS' }
   /** Every write from here on takes one byte at a time (the first) or a third (the others). */
   | { short: true }
+  /** The disk is full: the write under way takes a third, later ones nothing. */
+  | { full: true }
   /** The machine goes off: neither this call nor any later one happens, and what was not synced is lost in part. */
   | { off: true }
   /** The process is killed, by itself, before the call. */
@@ -27,6 +29,7 @@ export function faultyFiles(at = Number.POSITIVE_INFINITY, mishap: Mishap = { fa
   const open = new Map<number, string>();
   const dirty = new Set<string>();
   let off = false;
+  let full = false;
   const before = (name: string) => {
     if (off) throw new PowerLoss();
     const due = calls.length === at;
@@ -55,9 +58,11 @@ export function faultyFiles(at = Number.POSITIVE_INFINITY, mishap: Mishap = { fa
     },
     write(handle, bytes, offset, length) {
       before('write');
-      const short = 'short' in mishap && calls.length > at ? Math.max(1, Math.floor(length / 3)) : length;
+      if (full) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+      full = 'full' in mishap && calls.length > at;
+      const short = full || ('short' in mishap && calls.length > at);
       dirty.add(open.get(handle)!);
-      return realFiles.write(handle, bytes, offset, short);
+      return realFiles.write(handle, bytes, offset, short ? Math.max(1, Math.floor(length / 3)) : length);
     },
     truncate(handle, length) {
       before('truncate');
