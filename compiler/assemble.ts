@@ -61,13 +61,11 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
       if (access !== 'read') throw new Error(`bug: ${draft.spec.name} writes ${name}, which is not bound`);
       return whole(DUMMY);
     });
-    const variants = [draft, ...(draft.alternatives ?? [])].map(
-      ({ spec, grid, params = draft.params }, i) => ({
-        kernel: kernels.intern(spec, params),
-        grid,
-        ...(i > 0 ? { hardware: true } : {}),
-      }),
-    );
+    const variants = [draft, ...(draft.alternatives ?? [])].map(({ spec, grid, params }, i) => ({
+      kernel: kernels.intern(spec, { ...draft.params, ...params }),
+      grid,
+      ...(i > 0 ? { hardware: true } : {}),
+    }));
     return { variants, bindings, origin: origins.intern(draft.source), flops: draft.flops };
   };
 

@@ -42,7 +42,7 @@ export interface Draft {
   params: Record<string, ParamValue>;
   bindings: Record<string, Value | Place | undefined>;
   grid: [Size, Size, Size];
-  /** Faster ways for capable devices: same bindings, and the same parameters unless they have their own. */
+  /** Faster ways for capable devices: same bindings, and the same parameters but for `params`. */
   alternatives?: { spec: KernelSpec; grid: [Size, Size, Size]; params?: Record<string, ParamValue> }[];
   /** The uniform `site` of kernels that have one. */
   site?: { index: number; rowStart?: number; rowLimit?: number };

@@ -8,22 +8,26 @@ import type { Storage } from './plan/storage.ts';
 /** Rows of the result: all of a symbol, a chunk of it, or a constant. */
 export type TileRows = SizeSymbol | { symbol: SizeSymbol; minus: number; limit: number } | number;
 
-/** `storage`: of the frozen weights, for kernels that read them. */
-export function tileGrid(
-  name: keyof typeof LINEAR_GRIDS,
+/** Programs of at most so many rows are run by kernels for a few. */
+export const FEW = 16;
+
+/** A matrix kernel and its grid, and the faster one for hardware. `storage`: of the frozen weights; `most`: rows at most. */
+export function tiled(
+  name: 'linear.forward' | 'linear.input_grad',
   columns: number,
   rows: TileRows,
   storage: Storage = 'f32',
-): Pick<Draft, 'grid' | 'alternatives'> {
-  const tiled = `${name}_tiled`;
-  const grid = gridOf(name, columns, rows);
-  if (!(tiled in LINEAR_GRIDS)) return { grid };
-  return {
-    grid,
-    alternatives: [
-      { spec: kernel(tiled, storage), grid: gridOf(tiled as keyof typeof LINEAR_GRIDS, columns, rows) },
-    ],
-  };
+  most = Infinity,
+): Pick<Draft, 'spec' | 'grid' | 'alternatives'> {
+  const shape = (kind: keyof typeof LINEAR_GRIDS) => ({
+    spec: kernel(kind, storage),
+    grid: gridOf(kind, columns, rows),
+  });
+  if (name === 'linear.forward' && most <= FEW) {
+    const few = shape('linear.forward_few');
+    return { ...few, alternatives: [{ ...few, params: { LANES: 4 } }] };
+  }
+  return { ...shape(name), alternatives: [shape(`${name}_tiled`)] };
 }
 
 function gridOf(name: keyof typeof LINEAR_GRIDS, columns: number, rows: TileRows): [Size, Size, Size] {

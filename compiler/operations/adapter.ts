@@ -11,6 +11,7 @@ import { type ParamValue, paramsOf } from '../../kernels/spec.ts';
 import { type Draft, type Graph, matrix, type Place, perRow, type Source, type Value } from '../graph.ts';
 import type { Stack } from '../site.ts';
 import { emitSpaces } from '../spaces/emit.ts';
+import { FEW } from '../tiles.ts';
 import { dropout, segments } from './linear.ts';
 
 export interface AdapterPlaces {
@@ -35,9 +36,6 @@ export function expertScale(stack: Stack, adapter: number, expert: Expert): numb
   return alpha / (rslora ? Math.sqrt(expert.rank) : expert.rank);
 }
 
-/** Programs of at most so many rows are run by kernels for a few. */
-const FEW = 16;
-
 /** A row of the result: z, s[t] = w_e(t)·z_e[t] from `stack.sColumn` on, ‖x‖². */
 export function adapt(
   graph: Graph,
@@ -59,21 +57,24 @@ export function adapt(
   const site = { index: stack.index };
   const { a, b, geometry, gram, slotScale, rowOf, routing, stats } = places;
 
-  /** A kernel in its two shapes: workgroups of some rows, all columns. */
+  /** A kernel over all columns of some rows at a time, in its two shapes. */
   const byRows = (
     name: string,
     columns: number,
     params: Record<string, ParamValue>,
   ): Pick<Draft, 'spec' | 'params' | 'grid' | 'alternatives'> => {
     const spec = kernel(name);
-    const own = pick(name, { ...common, ...params });
     const shape = (tile: AdapterTile) => {
-      const tiled = rowTile(tile, columns);
-      const grid: Draft['grid'] = [perRow(rows, 1, tiled.ROWS), 1, 1];
-      return { spec, params: { ...own, ...tiled }, grid };
+      const params = rowTile(tile, columns, rows.max <= FEW);
+      const grid: Draft['grid'] = [perRow(rows, 1, params.ROWS), 1, 1];
+      return { spec, params, grid };
     };
-    if (rows.max <= FEW) return shape('few');
-    return { ...shape('processor'), alternatives: [shape('hardware')] };
+    const plain = shape('processor');
+    return {
+      ...plain,
+      params: pick(name, { ...common, ...params, ...plain.params }),
+      alternatives: [shape('hardware')],
+    };
   };
 
   graph.add({
@@ -124,10 +125,12 @@ export function adapt(
           results: reduced ? experts.length + adapters.length : 0,
         });
         const grid: Draft['grid'] = [workgroups, 1, 1];
-        return { spec: kernel('adapter.grads'), params: { ...own, ...params }, grid };
+        return { spec: kernel('adapter.grads'), params, grid };
       };
+      const plain = shape('processor');
       tape.emit({
-        ...shape('processor'),
+        ...plain,
+        params: { ...own, ...plain.params },
         alternatives: [shape('hardware')],
         site,
         bindings: { x, dy, dz, inner, grads: places.grads, gram_grad: places.gramGradient },

@@ -10,7 +10,7 @@ import {
   type Source,
   type Value,
 } from '../graph.ts';
-import { tileGrid } from '../tiles.ts';
+import { tiled } from '../tiles.ts';
 import type { TokenTable } from './base.ts';
 import { inputGradient, oneSegment } from './linear.ts';
 
@@ -39,7 +39,6 @@ function project(x: Value, y: Value, table: TokenTable, chunk: Chunk | undefined
     // the last piece writes the padding of y too
     const columns = i + 1 < table.pieces.length ? rows : y.ld - first;
     return {
-      spec: kernel('linear.forward', table.storage),
       params: {
         ROWS_ARE_TARGETS: x.rows.symbol === 'targets',
         LD_X: x.ld,
@@ -59,7 +58,7 @@ function project(x: Value, y: Value, table: TokenTable, chunk: Chunk | undefined
       },
       bindings: { x, w: place, y },
       site: { index: 0, ...chunk },
-      ...tileGrid('linear.forward', columns, rowsOf(x, chunk), table.storage),
+      ...tiled('linear.forward', columns, rowsOf(x, chunk), table.storage, x.rows.max),
       flops: { symbol: x.rows.symbol, each: 2 * x.width * rows * share(x, chunk) },
       source,
     };

@@ -3,7 +3,6 @@
  * y = x·Wᵀ + bias + s·Bᵀ, s = w_e·z_e from operations/adapter.ts. What adds up in the gradient of x is one kernel
  * (`inputGradient`).
  */
-import { kernel } from '../../kernels/index.ts';
 import type { ParamValue } from '../../kernels/spec.ts';
 import {
   type Draft,
@@ -16,7 +15,7 @@ import {
   type Weight,
 } from '../graph.ts';
 import type { StackedModule } from '../site.ts';
-import { tileGrid } from '../tiles.ts';
+import { tiled } from '../tiles.ts';
 
 /** Columns of y and s that belong to each module, as the kernels want them; s begins at column `first`. */
 export function segments(modules: StackedModule[], first = 0): Record<string, ParamValue> {
@@ -72,7 +71,6 @@ export function linear(
     trains: lowRank !== undefined,
     emit: () => [
       {
-        spec: kernel('linear.forward', weight.storage),
         params: {
           ROWS_ARE_TARGETS: rows.symbol === 'targets',
           LD_X: x.ld,
@@ -89,7 +87,7 @@ export function linear(
         },
         bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.inner, b: lowRank?.b, residual },
         site: { index: 0 },
-        ...tileGrid('linear.forward', weight.n, rows.symbol, weight.storage),
+        ...tiled('linear.forward', weight.n, rows.symbol, weight.storage, rows.max),
         flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank },
         source,
       },
@@ -129,7 +127,6 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
     ? { symbol: x.rows.symbol, minus: chunk.rowStart, limit: chunk.rowLimit }
     : x.rows.symbol;
   return {
-    spec: kernel('linear.input_grad', weight?.storage),
     params: {
       ROWS_ARE_TARGETS: x.rows.symbol === 'targets',
       N: weight?.rows ?? 4,
@@ -148,7 +145,7 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
     },
     bindings: { dx: out, dy: matmul?.dy, w: weight?.place, dz, a: projection?.place, x: radial && x, addend },
     site: { index: projection?.site ?? 0, ...chunk },
-    ...tileGrid('linear.input_grad', out.ld, size, weight?.storage),
+    ...tiled('linear.input_grad', out.ld, size, weight?.storage),
     flops: { symbol: x.rows.symbol, each: 2 * x.width * ((weight?.rows ?? 0) + (projection?.columns ?? 0)) },
     source: (matmul ?? lowrank)!.source,
   };

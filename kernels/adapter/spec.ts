@@ -1,6 +1,6 @@
 /**
  * The adapters on one input, in rank space: three kernels around the frozen product. The mathematics of a token is in
- * `../gains`. `ADAPTER_TILES` are their shapes: for processors, for hardware, and for programs of a few rows.
+ * `../gains`; `tiles.ts` says in what shapes they come.
  */
 import { source, type WgslName } from '../source.ts';
 import type { KernelSpec } from '../spec.ts';

@@ -1,14 +1,16 @@
 /** Shapes of the adapter kernels' workgroups: parameters that change speed and the order of sums, not their meaning. */
 
-/** For processors, for hardware, and for programs of a few rows, such as decoding. */
-export type AdapterTile = 'processor' | 'hardware' | 'few';
+export type AdapterTile = 'processor' | 'hardware';
 
-/** Rows of a workgroup of adapter.forward and adapter.backward, and the parameters that make it so. */
-export function rowTile(tile: AdapterTile, columns: number) {
-  if (tile === 'few') return { ROWS: 4, ACROSS: 8, SLICES: 16 };
-  if (tile === 'hardware') return { ROWS: 16, ACROSS: 8, SLICES: 16 };
-  // four invocations share an instruction
-  return { ROWS: 16, ACROSS: Math.min(32, Math.ceil(columns / 16) * 4), SLICES: 1 };
+/**
+ * Rows of a workgroup of adapter.forward and adapter.backward, and the parameters that make it so. `few`: for programs of
+ * a few rows, such as decoding.
+ */
+export function rowTile(tile: AdapterTile, columns: number, few = false) {
+  const ROWS = few ? 4 : 16;
+  if (tile === 'hardware') return { ROWS, ACROSS: 8, SLICES: 16 };
+  // four invocations share an instruction; a barrier costs more than sharing a reduction gains
+  return { ROWS, ACROSS: Math.min(32, Math.ceil(columns / 16) * 4), SLICES: 1 };
 }
 
 /** Workgroups of adapter.grads: a workgroup has 64 / SLICES tiles of 8 × 8; `results` are those of gains/reduce.wgsl. */

@@ -1,24 +1,44 @@
-// linear.forward for a handful of rows (decoding), where reading w is all the work: a workgroup computes 64 columns of
-// one row, four invocations sharing the reduction of each four columns, so that they read w in runs of 64 bytes.
-const LANES: u32 = 4u;
+// linear.forward for a handful of rows (decoding), where reading w is all the work: a workgroup computes 64 columns of up
+// to four rows, an invocation four columns of them. On hardware LANES invocations share each reduction, so that they read w
+// in runs of 64 bytes; on SwiftShader that costs four times as much as it does alone.
+const LANES: u32 = 1u; // @param 1 or 4
 
-var<workgroup> partial: array<array<vec4<f32>, LANES>, 16>;
+var<workgroup> partial: array<array<vec4<f32>, LANES>, 64>;
+
+fn x_at(d: Dropper, row: u32, k: u32) -> vec4<f32> {
+  var value = x[row * K4 + k];
+  if (DROPOUT != 0u) { value = dropped(d, value, row, k); }
+  return value;
+}
+
+fn put(row: u32, rows: u32, column: u32, sum: vec4<f32>) {
+  if (row < rows && column < WIDTH_Y) { finish(row, column, sum); }
+}
 
 @compute @workgroup_size(LANES, 16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-  let i = group.y;
-  if (i >= chunk_rows()) { return; }
-  let row = site.row_start + i;
+  let first = group.y * 4u;
+  let rows = chunk_rows();
+  if (first >= rows) { return; }
+  let several = rows - first > 1u;
+  let row = site.row_start + first;
   let column = group.x * 64u + local.y * 4u;
-  var sum: vec4<f32>;
+  var sum0: vec4<f32>;
+  var sum1: vec4<f32>;
+  var sum2: vec4<f32>;
+  var sum3: vec4<f32>;
 
   if (HAS_BASE) {
     let drop = dropper();
     let w0 = w_row(column); let w1 = w_row(column + 1u); let w2 = w_row(column + 2u); let w3 = w_row(column + 3u);
     for (var k = local.x; k < K4; k += LANES) {
-      var v = x[row * K4 + k];
-      if (DROPOUT != 0u) { v = dropped(drop, v, row, k); }
-      sum += v * mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
+      let m = mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
+      sum0 += x_at(drop, row, k) * m;
+      if (several) {
+        sum1 += x_at(drop, row + 1u, k) * m;
+        sum2 += x_at(drop, row + 2u, k) * m;
+        sum3 += x_at(drop, row + 3u, k) * m;
+      }
     }
   }
   if (HAS_LOWRANK && column < N) {
@@ -27,16 +47,32 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let rank4 = SEG_RANK[m] / 4u;
     let b0 = SEG_B[m] / 4u + (column - SEG_COLUMN[m]) * rank4;
     for (var r = local.x; r < rank4; r += LANES) {
-      let bn = b0 + r;
-      let v = s[row * (LD_S / 4u) + CHECKED_S[m] / 4u + r];
-      sum += v * mat4x4<f32>(b[bn], b[bn + rank4], b[bn + 2u * rank4], b[bn + 3u * rank4]);
+      let bm = mat4x4<f32>(b[b0 + r], b[b0 + r + rank4], b[b0 + r + 2u * rank4], b[b0 + r + 3u * rank4]);
+      let at = row * (LD_S / 4u) + CHECKED_S[m] / 4u + r;
+      sum0 += s[at] * bm;
+      if (several) {
+        sum1 += s[at + LD_S / 4u] * bm;
+        sum2 += s[at + 2u * (LD_S / 4u)] * bm;
+        sum3 += s[at + 3u * (LD_S / 4u)] * bm;
+      }
     }
   }
 
-  partial[local.y][local.x] = sum;
-  workgroupBarrier();
-  if (local.x == 0u && column < WIDTH_Y) {
-    for (var l = 1u; l < LANES; l++) { sum += partial[local.y][l]; }
-    finish(i, column, sum);
+  if (LANES == 1u) {
+    put(first, rows, column, sum0);
+    put(first + 1u, rows, column, sum1);
+    put(first + 2u, rows, column, sum2);
+    put(first + 3u, rows, column, sum3);
+    return;
   }
+  let at = 4u * local.y;
+  partial[at][local.x] = sum0;
+  partial[at + 1u][local.x] = sum1;
+  partial[at + 2u][local.x] = sum2;
+  partial[at + 3u][local.x] = sum3;
+  workgroupBarrier();
+  // each of the four invocations finishes a row
+  var sum = vec4<f32>();
+  for (var l = 0u; l < LANES; l++) { sum += partial[at + local.x][l]; }
+  put(first + local.x, rows, column, sum);
 }

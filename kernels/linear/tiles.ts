@@ -16,7 +16,7 @@ export interface Grid {
 export const LINEAR_GRIDS = {
   'linear.forward': { XC: 64, YR: 64 },
   'linear.forward_tiled': { XC: 64, YR: 64 },
-  'linear.forward_few': { XC: 64, YR: 1 },
+  'linear.forward_few': { XC: 64, YR: 4 },
   'linear.input_grad': { XC: 64, YR: 64 },
   'linear.input_grad_tiled': { XC: 64, YR: 64 },
 } as const satisfies Record<string, Grid>;

@@ -64,9 +64,14 @@ const MODULES = { SEG_COLUMN: [0, 24, 32, 40], SEG_S: [0, 8, 8], SEG_RANK: [8, 0
 const B_SIZE = 24 * 8 + 8 * 12;
 
 describe('the products around rank space', () => {
-  for (const tile of ['processor', 'hardware', 'few'] as AdapterTile[]) {
-    for (const tokens of tile === 'few' ? [1, 3, 9] : [1, 37, 129]) {
-      gpuTest(`${tokens} tokens, for ${tile}`, async () => {
+  for (const [tile, few] of [
+    ['processor', false],
+    ['hardware', false],
+    ['processor', true],
+    ['hardware', true],
+  ] as [AdapterTile, boolean][]) {
+    for (const tokens of few ? [3, 9] : [1, 37, 129]) {
+      gpuTest(`${tokens} tokens, for ${tile}${few ? ', a few rows' : ''}`, async () => {
         const x = randomMatrix(1, tokens, WIDTH, LD_X);
         const a = randomMatrix(2, LD_Z, WIDTH, LD_X).map((v, i) => (Math.floor(i / LD_X) === 7 ? 0 : v));
         const dy = randomMatrix(3, tokens, 40, LD_DY);
@@ -74,7 +79,7 @@ describe('the products around rank space', () => {
         const row_of = Uint32Array.from({ length: tokens }, (_, t) => t % 2);
         const slot = (i: number, ld: number) => ALPHA * SLOTS[Math.floor(i / ld) % 2];
         const site = Uint32Array.of(SITE, 0, 0xffffffff, 0);
-        const rows = rowTile(tile, LD_Z);
+        const rows = rowTile(tile, LD_Z, few);
         const workgroups: [number] = [Math.ceil(tokens / rows.ROWS)];
         const options = { frame: { ...FRAME, tokens }, workgroups };
 
@@ -107,7 +112,7 @@ describe('the products around rank space', () => {
         const modules = { ...MODULES, SEGMENTS: 3, LD_DY };
         const { dz } = (await runKernel(
           adapterBackward,
-          pick(adapterBackward, { ...LAYOUT, ...modules, ...rowTile(tile, LD_S) }),
+          pick(adapterBackward, { ...LAYOUT, ...modules, ...rowTile(tile, LD_S, few) }),
           { dy, b, inner, routing, dz: new Float32Array(tokens * LD_DZ) },
           options,
         )) as { dz: Float32Array };

@@ -9,7 +9,7 @@ import {
 } from '../../kernels/linear/reference.ts';
 import * as specs from '../../kernels/linear/spec.ts';
 import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
-import type { KernelSpec } from '../../kernels/spec.ts';
+import { type KernelSpec, specialise } from '../../kernels/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
 
 const ROWS = [0, 1, 37, 129];
@@ -125,10 +125,16 @@ async function forward(spec: KernelSpec, c: Case, rows: number): Promise<void> {
   compare(y, want, ldY, { start: chunkedOutput ? 0 : part.start, count: part.count });
 }
 
-for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearForwardFew]) {
-  const few = spec === specs.linearForwardFew;
+/** For hardware: four invocations share a reduction. */
+const shared = {
+  ...specs.linearForwardFew,
+  wgsl: specialise(specs.linearForwardFew.wgsl, { LANES: 4 }),
+};
+
+for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearForwardFew, shared]) {
+  const few = spec.name === specs.linearForwardFew.name;
   const tiled = spec === specs.linearForwardTiled;
-  describe(spec.name, () => {
+  describe(`${spec.name}${spec === shared ? ', shared' : ''}`, () => {
     gpuTest('stacked modules with bias, adapters and residual; chunks of them', async () => {
       const c = {
         K: 172,
