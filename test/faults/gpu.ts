@@ -3,13 +3,16 @@ import { expect } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice, openGpu } from '../../src/gpu/device.ts';
+import type { Fault } from '../../src/report/fault.ts';
 import { openBase } from '../../src/run/base.ts';
 import { Checkpoints } from '../../src/run/checkpoint.ts';
 import { readPlan } from '../../src/run/plan-folder.ts';
 import { Executor } from '../../src/runtime/executor.ts';
+import { generate } from '../../src/runtime/generate.ts';
 import { gpu } from '../gpu/harness.ts';
+import { compileTiny, tinyProgram } from '../tiny-model.ts';
 import { type FakeDevice, fakeBase } from './fake.ts';
-import { adapterOf, codeOf, faultOf, newFolder, rowsOf, tiny, trial } from './rig.ts';
+import { adapterOf, codeOf, EIGHT, faultOf, newFolder, rowsOf, tiny, trial } from './rig.ts';
 import { fault, withoutGpu } from './table.ts';
 
 const CHILD = join(import.meta.dir, 'fixtures/device-child.ts');
@@ -96,6 +99,29 @@ fault(
       };
       same((await trial(run, { hooks: { openBase: openFake }, listen })).out);
     }
+    // While questions are answered, before training and after.
+    const asked = compileTiny(
+      tiny().folder,
+      `${tinyProgram(EIGHT)}eval sums: on "data.jsonl" < limit: 3; max_tokens: 3 >\n`,
+    );
+    const programs: string[] = [];
+    const note = (names: string[]) => void programs.push(...names);
+    const answered = await trial(asked, { evaluate: true, hooks: { openBase: fakeBase({ onRun: note }) } });
+    expect(answered.result.evaluations).toHaveLength(1);
+    const answering = programs.flatMap((name, i) => (/prefill|decode/.test(name) ? [i] : []));
+    for (const at of [answering[0], answering[1], answering.at(-2), answering.at(-1)]) {
+      let seen = 0;
+      const onRun = (names: string[], _: unknown, device: FakeDevice) => {
+        if (at! >= seen && at! < seen + names.length) device.lose();
+        seen += names.length;
+      };
+      const { out, told, result } = await trial(asked, {
+        evaluate: true,
+        hooks: { openBase: fakeBase({ onRun }) },
+      });
+      expect(told.warnings).toEqual([expect.stringMatching(/^the GPU was lost.*attempt 1 of 3/)]);
+      expect([result.evaluations, rowsOf(out)]).toEqual([answered.result.evaluations, rowsOf(answered.out)]);
+    }
     // Without progress: three more tries, then a fault, and the checkpoint is where it was.
     const out = newFolder();
     const openFake = fakeBase({ onRun: (_, { step }, device) => void (step === 5 && device.lose()) });
@@ -163,6 +189,17 @@ if (gpu) {
     // A device that is lost while buffers are made tells nobody until something is read from it.
     expect(told.warnings).toEqual([1, 2, 1].map(n => expect.stringMatching(`attempt ${n} of 3`)));
     expect([adapterOf(out), rowsOf(out)]).toEqual([adapterOf(whole.out), rowsOf(whole.out)]);
+
+    // While an answer is generated nothing can be gone on from: it is said, with the line of the program.
+    const base = await openBase(run.planFolder, () => {}, { openDevice: watched, use: 'generation' });
+    const prompt = Int32Array.from([1, 2, 3]);
+    const options = { maxTokens: 5, eos: [], onToken: () => device!.destroy() };
+    const error = await generate(base.executor, [prompt], options).catch((thrown: unknown) => thrown);
+    expect((error as Fault).diagnostics[0]).toMatchObject({
+      code: 'gpu-lost',
+      notes: [expect.stringMatching(/^the GPU was at decode: .*program\.mos:\d+:\d+/)],
+    });
+    base.close();
   });
 } else {
   withoutGpu(52, SILENT);
