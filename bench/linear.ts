@@ -1,203 +1,171 @@
 /**
- * Speed of the linear kernels and their variants: `bun bench/linear.ts [software|hardware] [large] [storages]`.
- * `storages`: the matrix products only, over frozen weights in every storage.
- *
- * All kernels take turns, so that a busy machine slows every one of them; the table gives medians. A sample is as many
- * dispatches as fill about 20 ms, waited for once. Dispatches of one sample write the same buffer, so none overlap.
+ * Row 1: the frozen matrix products of a training step, in both directions, in every variant this device runs and with
+ * weights in several storages, beside the same products of other libraries. Shapes are those of a plan, so they are the
+ * ones a step has: stacked q, k and v, stacked gate and up.
  */
-import { rowWords, STORAGES } from '../compiler/plan/storage.ts';
-import * as specs from '../kernels/linear/spec.ts';
-import { LINEAR_GRIDS } from '../kernels/linear/tiles.ts';
-import { type KernelSpec, type ParamValue, specialise } from '../kernels/spec.ts';
-import { withStorage } from '../kernels/weights/storage.ts';
-import { openDevice } from '../src/gpu/device.ts';
+import type { Dispatch, Plan, Variant } from '../compiler/plan/schema.ts';
+import { Measure, symbolsFor } from '../src/run/measure.ts';
+import { flopsOf } from '../src/runtime/executor.ts';
+import { frozen, ONE_LAYER, planOf, shapeOf, weightsOf } from './models.ts';
+import type { Peer } from './peers.ts';
+import type { Bench, Outcome, Row, Target } from './row.ts';
+import { interleave, ratio, show, spread } from './timing.ts';
 
-const SAMPLES = 9;
-const SAMPLE_MS = 20;
-
-interface Job {
-  spec: KernelSpec;
-  shape: string;
-  params: Record<string, ParamValue>;
-  /** Floats per storage binding, in order. */
-  lengths: number[];
-  columns: number;
+interface Product {
+  /** As `x·Wᵀ 1536 → 2048`. */
+  title: string;
+  dispatch: Dispatch;
   rows: number;
-  tokens: number;
-  flop: number;
+  /** Of the weights, [out, in]. */
+  out: number;
+  in: number;
+  transposed: boolean;
+  flops: number;
 }
 
-const single = (columns: number, rank: number) => ({
-  SEGMENTS: 1,
-  SEG_COLUMN: [0, columns],
-  SEG_S: [0],
-  SEG_RANK: [rank],
-  SEG_B: [0],
-});
+const SAMPLE_MS = 50;
 
-/** y = x·wᵀ (+ s·bᵀ): M rows, K in, N out. */
-function forward(spec: KernelSpec, M: number, K: number, N: number, rank = 0, DROPOUT = 0): Job {
-  const s = Math.max(rank, 4);
-  return {
-    spec,
-    shape: `${M} × ${K} → ${N}${rank ? `, rank ${rank}` : ''}${DROPOUT ? ', dropout' : ''}`,
-    params: { LD_X: K, N, LD_Y: N, LD_S: s, DROPOUT, ...single(N, rank) },
-    lengths: [M * K, N * K, N, M * s, N * s, 4, M * N],
-    columns: N,
-    rows: M,
-    tokens: M,
-    flop: 2 * M * N * (K + rank),
-  };
-}
-
-function inputGrad(spec: KernelSpec, M: number, K: number, N: number, SZ = 0, DROPOUT = 0): Job {
-  const z = Math.max(SZ, 4);
-  return {
-    spec,
-    shape: `${M} × ${N} → ${K}${SZ ? `, rank ${SZ}` : ''}${DROPOUT ? ', dropout' : ''}`,
-    params: { N, LD_DY: N, LD_DX: K, SZ: z, LD_DZ: z, HAS_LOWRANK: SZ > 0, DROPOUT },
-    lengths: [M * N, N * K, M * z, z * K, M * K, M * K, M * K],
-    columns: K,
-    rows: M,
-    tokens: M,
-    flop: 2 * M * K * (N + SZ),
-  };
-}
-
-const choose = process.argv.includes('hardware')
-  ? 'hardware'
-  : process.argv.includes('software')
-    ? 'software'
-    : 'auto';
-const shapes = process.argv.includes('large')
-  ? [
-      [2048, 1536, 8960],
-      [2048, 8960, 1536],
-      [4096, 4096, 4096],
-    ]
-  : [
-      [320, 128, 704],
-      [320, 352, 128],
-      [512, 512, 512],
-    ];
-const jobs = shapes.flatMap(([M, K, N]) => [
-  forward(specs.linearForward, M, K, N),
-  forward(specs.linearForwardTiled, M, K, N),
-  inputGrad(specs.linearInputGrad, M, K, N),
-  inputGrad(specs.linearInputGradTiled, M, K, N),
-]);
-const storages = process.argv.includes('storages');
-if (storages) {
-  for (const storage of STORAGES.filter(s => s !== 'f32')) {
-    for (const [M, K, N] of shapes) {
-      const stored = (spec: KernelSpec) => withStorage(spec, storage);
-      // `w` is the second storage binding; its words need not mean anything
-      const packed = (job: Job) => ({ ...job, lengths: job.lengths.with(1, N * rowWords(storage, K)) });
-      jobs.push(
-        packed(forward(stored(specs.linearForward), M, K, N)),
-        packed(forward(stored(specs.linearForwardTiled), M, K, N)),
-        packed(inputGrad(stored(specs.linearInputGrad), M, K, N)),
-        packed(inputGrad(stored(specs.linearInputGradTiled), M, K, N)),
-      );
+/** The frozen products of forward and backward, one of each shape. */
+function productsOf(plan: Plan, rows: number): Product[] {
+  const products = new Map<string, Product>();
+  for (const program of ['forward', 'backward']) {
+    for (const dispatch of plan.programs[program]) {
+      const { bindings, name } = plan.kernels[dispatch.variants[0].kernel];
+      const at = bindings.findIndex(b => b.name === 'w');
+      const content = at < 0 ? undefined : plan.buffers[dispatch.bindings[at].buffer].content;
+      if (content?.kind !== 'weights' || dispatch.flops.symbol !== 'tokens') continue;
+      const out = content.parts.reduce((sum, p) => sum + p.rows, 0);
+      const [{ columns }] = content.parts;
+      const transposed = name.startsWith('linear.input_grad');
+      const title = transposed ? `dy·W  ${out} → ${columns}` : `x·Wᵀ  ${columns} → ${out}`;
+      const flops = 2 * rows * out * columns;
+      products.set(title, { title, dispatch, rows, out, in: columns, transposed, flops });
     }
   }
-}
-const [M, K, N] = shapes[0];
-if (!storages)
-  jobs.push(
-    forward(specs.linearForward, M, K, N, 48),
-    forward(specs.linearForwardTiled, M, K, N, 48),
-    forward(specs.linearForward, M, K, 48),
-    forward(specs.linearForward, M, K, 48, 0, 2 ** 28),
-    inputGrad(specs.linearInputGrad, M, K, N, 48, 2 ** 28),
-    forward(specs.linearForward, 1, K, N, 48),
-    forward(specs.linearForwardFew, 1, K, N, 48),
-  );
-
-const { device, info } = await openDevice({ choose });
-const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
-
-function uniform(words: number[]): GPUBuffer {
-  const buffer = device.createBuffer({ size: 48, usage: UNIFORM | COPY_DST });
-  device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
-  return buffer;
+  return [...products.values()];
 }
 
-function storage(length: number): GPUBuffer {
-  const buffer = device.createBuffer({ size: length * 4, usage: STORAGE, mappedAtCreation: true });
-  new Float32Array(buffer.getMappedRange()).fill(0.01);
-  buffer.unmap();
-  return buffer;
-}
+type Contender = (product: Product) => Promise<number>;
 
-function prepare(job: Job) {
-  const types = {
-    uniform: 'uniform',
-    read: 'read-only-storage',
-    write: 'storage',
-    read_write: 'storage',
-  } as const;
-  const { bindings, wgsl, name } = job.spec;
-  const layout = device.createBindGroupLayout({
-    entries: bindings.map((b, binding) => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: types[b.access] },
-    })),
-  });
-  const started = performance.now();
-  const pipeline = device.createComputePipeline({
-    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-    compute: { module: device.createShaderModule({ code: specialise(wgsl, job.params) }) },
-  });
-  const compileMs = performance.now() - started;
-  const lengths = [...job.lengths];
-  const buffers = bindings.map(({ name: binding, access }) => {
-    if (binding === 'frame') return uniform([job.tokens, job.tokens, 1, 7, 1, 1, 1]);
-    return access === 'uniform' ? uniform([1, 0, 0xffffffff, 0]) : storage(lengths.shift()!);
-  });
-  const group = device.createBindGroup({
-    layout,
-    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
-  });
-  const [room, kernel] = name.split('.');
-  const { XC, YR } = LINEAR_GRIDS[`${room}.${kernel}` as keyof typeof LINEAR_GRIDS];
-
-  /** Milliseconds for `count` dispatches. */
-  const time = async (count: number): Promise<number> => {
-    const start = performance.now();
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    for (let i = 0; i < count; i++)
-      pass.dispatchWorkgroups(Math.ceil(job.columns / XC), Math.ceil(job.rows / YR));
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    await device.queue.onSubmittedWorkDone();
-    return performance.now() - start;
+/** One request that takes about as long as a sample. */
+function ofPeer(peer: Peer, dtype: string): Contender {
+  const repeats = new Map<Product, number>();
+  return async product => {
+    const { rows, in: size, out, transposed } = product;
+    const ask = (repeat: number) =>
+      peer.ask<{ ms: number }>({ do: 'gemm', rows, in: size, out, transposed, dtype, repeat });
+    if (!repeats.has(product)) repeats.set(product, Math.max(1, Math.round(SAMPLE_MS / (await ask(1)).ms)));
+    return (await ask(repeats.get(product)!)).ms;
   };
-  return { job, time, compileMs, count: 1, samples: [] as number[] };
 }
 
-const runs = jobs.map(prepare);
-for (const run of runs) {
-  await run.time(1);
-  run.count = Math.min(200, Math.max(1, Math.round(SAMPLE_MS / (await run.time(1)))));
-}
-for (let i = 0; i < SAMPLES; i++)
-  for (const run of runs) run.samples.push((await run.time(run.count)) / run.count);
-
-console.log(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`.trim());
-console.log(
-  `${'kernel'.padEnd(30)}${'shape'.padEnd(38)}${'ms'.padStart(9)}${'GFLOP/s'.padStart(9)}${'compile ms'.padStart(12)}`,
-);
-for (const { job, samples, compileMs } of runs) {
-  const ms = samples.sort((a, b) => a - b)[SAMPLES >> 1];
-  const speed = (job.flop / ms / 1e6).toPrecision(3);
-  const name = job.spec.name.padEnd(30);
-  console.log(
-    `${name}${job.shape.padEnd(38)}${ms.toFixed(3).padStart(9)}${speed.padStart(9)}${compileMs.toFixed(0).padStart(12)}`,
+async function ours(bench: Bench, dtype: string, length: number) {
+  const compiled = planOf(shapeOf(ONE_LAYER), frozen({ dtype, batch: 1, length }));
+  const { plan } = compiled;
+  const executor = await bench.executor(compiled, weightsOf(plan));
+  const measure = new Measure(executor);
+  const symbols = symbolsFor(plan, 'forward');
+  const products = productsOf(plan, length);
+  const runnable = (dispatch: Dispatch) =>
+    executor.pipelines.runnable(dispatch).filter(v => !v.hardware || !bench.software);
+  const contenders: Record<string, Contender> = {};
+  const bySpecialisation = (name: string, list: readonly Variant[]) =>
+    list.find(v => plan.kernels[v.kernel].name === name);
+  const names = new Set(
+    products.flatMap(({ dispatch }) =>
+      runnable(dispatch).map(v =>
+        plan.kernels[v.kernel].name.replace(/^linear\.\w+?(?=_tiled|_matrix|$)/, ''),
+      ),
+    ),
   );
+  for (const suffix of names) {
+    contenders[`mos ${dtype}${suffix.replace('_', ' ')}`] = async product => {
+      const { dispatch } = product;
+      const variants = runnable(dispatch);
+      const base = plan.kernels[dispatch.variants[0].kernel].name;
+      const variant = bySpecialisation(`${base}${suffix}`, variants) ?? variants[0];
+      measure.fill(dispatch, symbols);
+      const once = await measure.once(dispatch, variant, symbols, 1);
+      return measure.once(
+        dispatch,
+        variant,
+        symbols,
+        Math.min(1000, Math.max(1, Math.round(SAMPLE_MS / once))),
+      );
+    };
+  }
+  return { products, contenders, flops: (p: Product) => flopsOf(p.dispatch, symbols) };
 }
-process.exit(0);
+
+export const row: Row = {
+  number: 1,
+  title: 'Frozen matrix products of a step',
+  async run(bench): Promise<Outcome> {
+    const skipped: string[] = [];
+    const tables: Outcome['tables'] = [];
+    const targets: Target[] = [];
+    const contenders: Record<string, Contender> = {};
+    for (const [name, dtypes] of [
+      ['jax-js', ['f32']],
+      ['torch', bench.software ? ['f32'] : ['f32', 'f16', 'bf16']],
+    ] as const) {
+      const peer = await bench.peer(name);
+      if (typeof peer === 'string') skipped.push(peer);
+      else for (const dtype of dtypes) contenders[`${peer.about} ${dtype}`] = ofPeer(peer, dtype);
+    }
+    const dtypes = bench.quick
+      ? ['f32']
+      : bench.software
+        ? ['f32', 'f16', 'int8', 'nf4']
+        : ['f32', 'f16', 'bf16', 'int8', 'int4', 'nf4'];
+    for (const length of bench.software ? [64] : [512, 2048, 8192]) {
+      let products: Product[] = [];
+      const all: Record<string, Contender> = {};
+      for (const dtype of dtypes) {
+        const mine = await ours(bench, dtype, length);
+        if (dtype === 'f32') products = mine.products;
+        for (const [name, run] of Object.entries(mine.contenders)) {
+          // the same product in the plan of this storage
+          all[name] = product => run(mine.products.find(p => p.title === product.title)!);
+        }
+      }
+      Object.assign(all, contenders);
+      const totals: Record<string, number[]> = {};
+      const rows: (string | number)[][] = [];
+      for (const product of products) {
+        for (const run of Object.values(all)) await run(product);
+        const times = await interleave(
+          Object.fromEntries(Object.entries(all).map(([name, run]) => [name, () => run(product)])),
+          bench.samples(5),
+        );
+        bench.note(`${product.title}, ${length} rows`);
+        rows.push([
+          product.title,
+          ...Object.keys(all).map(name => (product.flops / spread(times[name]).median / 1e6).toPrecision(3)),
+        ]);
+        for (const [name, list] of Object.entries(times))
+          totals[name] = list.map((t, i) => t + (totals[name]?.[i] ?? 0));
+      }
+      const flops = products.reduce((sum, p) => sum + p.flops, 0);
+      rows.push([
+        'all of them',
+        ...Object.keys(all).map(n => (flops / spread(totals[n]).median / 1e6).toPrecision(3)),
+      ]);
+      tables.push({ title: `GFLOP/s, ${length} rows`, head: ['product', ...Object.keys(all)], rows });
+      const jax = Object.keys(all).find(name => name.startsWith('jax-js'));
+      const best = Object.keys(all)
+        .filter(name => name.startsWith('mos f32'))
+        .sort((a, b) => spread(totals[a]).median - spread(totals[b]).median)[0];
+      if (jax && bench.software) {
+        const faster = ratio(totals[jax], totals[best]);
+        targets.push({
+          name: `rate of ${best} / rate of jax-js, all products`,
+          wanted: '≥ 2',
+          measured: show(faster),
+          met: faster.median >= 2,
+        });
+      }
+    }
+    return { tables, targets, skipped };
+  },
+};

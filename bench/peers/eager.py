@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-models = {}
+models, matrices = {}, {}
 
 
 def wait():
@@ -187,8 +187,11 @@ def gemm(request):
     """y = x·Wᵀ, or x·W where `transposed`; milliseconds of one product."""
     rows, size_in, size_out, dtype = request["rows"], request["in"], request["out"], DTYPES[request["dtype"]]
     transposed = request.get("transposed", False)
-    x = torch.randn(rows, size_out if transposed else size_in, device=DEVICE, dtype=dtype)
-    w = torch.randn(size_out, size_in, device=DEVICE, dtype=dtype)
+    key = (rows, size_in, size_out, dtype, transposed)
+    if key not in matrices:
+        shapes = (rows, size_out if transposed else size_in), (size_out, size_in)
+        matrices[key] = [torch.randn(*shape, device=DEVICE, dtype=dtype) for shape in shapes]
+    x, w = matrices[key]
     run = (lambda: x @ w) if transposed else (lambda: x @ w.T)
     run()
     wait()
@@ -245,6 +248,7 @@ def memory(_):
 
 def forget(request):
     models.pop(request["id"], None)
+    matrices.clear()
     if DEVICE.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -20,6 +20,7 @@ import { readConfig } from '../model/config.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { bytesText } from '../report/units.ts';
 import { isPlanFolder, readPlan, writePlan } from '../run/plan-folder.ts';
+import { trust } from '../run/trust.ts';
 import { numberOption, type Options } from './command.ts';
 import { bytesOption, checkMemory, peakOf, type Uses, type Wanted } from './memory.ts';
 import type { Terminal } from './terminal.ts';
@@ -56,6 +57,11 @@ export const PROGRAM_OPTIONS = {
     type: 'boolean',
     about: "cut large token tables to fit WebGPU's default limits, 128 MiB a binding",
   },
+  'trust-plan': {
+    type: 'boolean',
+    about:
+      'of a plan that came from elsewhere, also run the kernels that need experimental features of the GPU',
+  },
   out: { type: 'string', short: 'o', value: 'DIR', about: 'where results go (default: runs/NAME)' },
 } as const satisfies Options;
 
@@ -67,6 +73,7 @@ export interface ProgramValues {
   seed?: string | undefined;
   memory?: string | undefined;
   portable?: boolean | undefined;
+  'trust-plan'?: boolean | undefined;
   out?: string | undefined;
 }
 
@@ -146,6 +153,7 @@ export function planFor(
         { help: 'give the `.mos` file instead' },
       );
     const { plan } = readPlan(target);
+    if (values['trust-plan']) trust(plan);
     tellPeak(plan, values, terminal, use);
     return { plan, folder: target, out };
   }
@@ -202,6 +210,7 @@ export function compileInto(
   if (memory !== undefined)
     checkMemory({ program, shape, use, options }, peakOf(compiled.plan, use), bytesOption('memory', memory));
   writePlan(folder, compiled.plan, compiled.files);
+  trust(compiled.plan);
   return compiled.plan;
 }
 

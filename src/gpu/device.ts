@@ -12,8 +12,8 @@ export interface OpenOptions {
   /** Limits above WebGPU's defaults, in WebGPU's names and units. */
   limits?: Record<string, number>;
   features?: Iterable<GPUFeatureName>;
-  /** Features that are taken where the adapter offers them. */
-  wanted?: Iterable<string>;
+  /** Taken where the adapter offers it. `unsafe`: Dawn's experimental features are among what is offered. */
+  wanted?: { features?: Iterable<string>; limits?: Record<string, number>; unsafe?: boolean };
   /** `auto` takes hardware and falls back to software. */
   choose?: 'auto' | 'hardware' | 'software';
   /** Called once per uncaught error and once when the device is lost without our doing. */
@@ -41,32 +41,38 @@ const REQUESTS: [name: string, options: GPURequestAdapterOptions][] = [
   ['fallback', { forceFallbackAdapter: true }],
 ];
 
-/** Dawn hides `shader-f16` on NVIDIA unless asked. Nothing else is switched, least of all validation. */
-const TOGGLES = ['enable-dawn-features=vulkan_enable_f16_on_nvidia'];
+/** Dawn hides `shader-f16` on NVIDIA unless asked, and rounds timestamps to 65 µs. Validation is never switched off. */
+const TOGGLES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
+const UNSAFE_TOGGLES = `${TOGGLES},allow_unsafe_apis`;
+const EXACT_TIMESTAMPS = 'disable-dawn-features=timestamp_quantization';
 
 /** Under Bun, Dawn's objects crash at garbage collection once this one is gone, so it lives as long as the process. */
 const KEEP = Symbol.for('mos.dawn');
-type Kept = typeof globalThis & { [KEEP]?: Promise<GPU> };
+type Kept = typeof globalThis & { [KEEP]?: Map<boolean, Promise<GPU>> };
 
 /** Dawn's entry point. Also gives the process WebGPU's globals (`GPUBufferUsage`, …). */
-export function openGpu(): Promise<GPU> {
+export function openGpu(unsafe = false): Promise<GPU> {
   const kept = globalThis as Kept;
-  kept[KEEP] ??= (async () => {
+  kept[KEEP] ??= new Map();
+  const known = kept[KEEP].get(unsafe);
+  if (known) return known;
+  const opening = (async () => {
     await applyInProcess();
     const { create, globals } = await import('webgpu');
     Object.assign(globalThis, globals);
-    return create(TOGGLES);
+    return create([unsafe ? UNSAFE_TOGGLES : TOGGLES, EXACT_TIMESTAMPS]);
   })();
-  return kept[KEEP];
+  kept[KEEP].set(unsafe, opening);
+  return opening;
 }
 
 /** Every adapter that any kind of request brings up, each once; best first. `tried` says what came of each request. */
-export async function listAdapters(): Promise<{ candidates: Candidate[]; tried: string[] }> {
+export async function listAdapters(unsafe = false): Promise<{ candidates: Candidate[]; tried: string[] }> {
   const tried: string[] = [];
   const candidates: Candidate[] = [];
   let gpu: GPU;
   try {
-    gpu = await openGpu();
+    gpu = await openGpu(unsafe);
   } catch (error) {
     return { candidates, tried: [`loading Dawn: ${oneLine(error)}`] };
   }
@@ -93,7 +99,7 @@ export async function listAdapters(): Promise<{ candidates: Candidate[]; tried: 
 
 /** Opens the best adapter. Throws `no-gpu`, `gpu-feature-missing`, `gpu-limit` or `gpu-broken`. */
 export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevice> {
-  const { candidates, tried } = await listAdapters();
+  const { candidates, tried } = await listAdapters(options.wanted?.unsafe);
   const choose = options.choose ?? 'auto';
   const chosen = candidates.find(c => choose === 'auto' || c.software === (choose === 'software'));
   if (!chosen) throw noGpu(choose, tried);
@@ -107,11 +113,17 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenedDevic
   }
   const limits = options.limits ?? {};
   checkLimits(name, adapter.limits, limits);
-  const wanted = [...(options.wanted ?? [])].filter(feature =>
-    adapter.features.has(feature),
-  ) as GPUFeatureName[];
+  const { features: more = [], limits: most = {} } = options.wanted ?? {};
+  const wanted = [...more].filter(feature => adapter.features.has(feature)) as GPUFeatureName[];
+  const offered = adapter.limits as unknown as Record<string, number | undefined>;
+  const largest = Object.entries(most).filter(
+    ([limit, value]) => !tooSmall(limit, offered[limit], value) && value > (limits[limit] ?? 0),
+  );
   const device = await adapter
-    .requestDevice({ requiredFeatures: [...features, ...wanted], requiredLimits: limits })
+    .requestDevice({
+      requiredFeatures: [...features, ...wanted],
+      requiredLimits: { ...limits, ...Object.fromEntries(largest) },
+    })
     .catch((error: unknown) => {
       throw fault('gpu-lost', `${name} gives no device: ${oneLine(error)}`);
     });

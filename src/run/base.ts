@@ -10,6 +10,7 @@ import { openTokenizer } from '../model/open-tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Executor } from '../runtime/executor.ts';
 import { readPlan } from './plan-folder.ts';
+import { wantedBy } from './trust.ts';
 import { proveVariants } from './tune.ts';
 import { choicesOf, emptyTuning, readTuning, tuningPath, writeTuning } from './tuning-file.ts';
 import { type Choices, VariantChoice } from './variants.ts';
@@ -68,7 +69,7 @@ export async function openBase(
     phase('opening the GPU');
     const device = await (options.openDevice ?? openDevice)({
       limits: plan.requires.limits,
-      wanted: [...(options.features ?? []), ...featuresOf(plan)],
+      wanted: wantedBy(plan, options.features),
     });
     opened = device;
     const path = tuningPath(device.info, options.tuningFolder);
@@ -99,12 +100,6 @@ export async function openBase(
     checkpoint.close();
     throw error;
   }
-}
-
-/** What variants of kernels ask for. */
-function featuresOf(plan: Plan): Set<string> {
-  const variants = Object.values(plan.programs).flatMap(dispatches => dispatches.flatMap(d => d.variants));
-  return new Set(variants.flatMap(v => v.features ?? []));
 }
 
 /** A path stored in a plan, seen from here. */

@@ -47,7 +47,7 @@ export class Measure {
   }
 
   /** Gives everything a dispatch reads, but for weights, constants and the batch, values between −½ and ½. */
-  private fill(dispatch: Dispatch, symbols: Symbols): void {
+  fill(dispatch: Dispatch, symbols: Symbols): void {
     const { executor } = this;
     const { plan } = executor;
     executor.writeFrame(symbols, EVALUATION);
@@ -103,11 +103,20 @@ export class Measure {
     const wanted = await this.result(dispatch, dispatch.variants[0], symbols);
     const agreed: boolean[] = [];
     for (const variant of variants) {
-      const tolerance = variant.features?.length ? TOLERANCE.f16 : TOLERANCE.f32;
+      const tolerance =
+        variant.subgroupMatrix || variant.features?.includes('shader-f16') ? TOLERANCE.f16 : TOLERANCE.f32;
       const got = await this.result(dispatch, variant, symbols);
       agreed.push(got.every((values, i) => distance(values, wanted[i]) <= tolerance));
     }
     return agreed;
+  }
+
+  /** Milliseconds of a dispatch, of `times` in one submit. */
+  async once(dispatch: Dispatch, variant: Variant, symbols: Symbols, times: number): Promise<number> {
+    const started = performance.now();
+    await this.dispatch(dispatch, variant, symbols, times);
+    await this.executor.opened.device.queue.onSubmittedWorkDone();
+    return (performance.now() - started) / times;
   }
 
   /** Median milliseconds of one dispatch per variant, by kernel id; the variants take turns. */
@@ -118,12 +127,7 @@ export class Measure {
   ): Promise<Record<string, number>> {
     const { executor } = this;
     this.fill(dispatch, symbols);
-    const run = async (variant: Variant, times: number) => {
-      const started = performance.now();
-      await this.dispatch(dispatch, variant, symbols, times);
-      await executor.opened.device.queue.onSubmittedWorkDone();
-      return (performance.now() - started) / times;
-    };
+    const run = (variant: Variant, times: number) => this.once(dispatch, variant, symbols, times);
     const jobs = variants.map(variant => ({ variant, times: 1, samples: [] as number[] }));
     for (const job of jobs) {
       await run(job.variant, 1);
