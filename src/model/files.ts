@@ -61,6 +61,18 @@ export function readFully(handle: number, target: Uint8Array, position: number, 
   }
 }
 
+/** The first bytes of a file as text. */
+export function readHead(path: string, bytes: number): string {
+  const { handle, size } = openForReading(path);
+  try {
+    const head = new Uint8Array(Math.min(bytes, size));
+    readFully(handle, head, 0, path);
+    return new TextDecoder().decode(head);
+  } finally {
+    closeSync(handle);
+  }
+}
+
 /** The whole of a file of at most `maxBytes` bytes. */
 export function readSmallFile(path: string, maxBytes: number): Uint8Array {
   const { handle, size } = openForReading(path);

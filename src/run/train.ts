@@ -2,8 +2,11 @@
  * Training from a plan folder into an output folder, of which this process is the only user. A lost GPU is opened anew
  * and the run goes on from its last checkpoint; what happens between two losses is `training-run.ts`.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Files, realFiles, refuseOthers } from '../host/files.ts';
 import { lockFolder } from '../host/lock.ts';
+import { readHead } from '../model/files.ts';
 import { Fault, fault } from '../report/fault.ts';
 import { type Base, openBase } from './base.ts';
 import { Checkpoints } from './checkpoint.ts';
@@ -29,6 +32,12 @@ const OUTPUTS = {
   'adapter/adapter_config.json': 'file',
 } as const;
 
+/** In the first line of what a run replaces, when it is a run's; a crash may have left a few characters only. */
+const MARKS = {
+  'log.jsonl': /^\{"type":"|^.{0,8}$/s,
+  'adapter/adapter_config.json': /"mos-adapter"/,
+};
+
 /** What tests replace to make things go wrong. */
 export interface TrainHooks {
   openBase: typeof openBase;
@@ -52,11 +61,22 @@ export async function train(
 ): Promise<TrainResult> {
   const hooks = { ...HOOKS, ...replaced };
   refuseOthers(args.out, OUTPUTS);
+  refuseForeign(args.out);
   const lock = lockFolder(args.out);
   try {
     return await trainLocked(args, listener, hooks);
   } finally {
     lock.release();
+  }
+}
+
+/** A file of somebody else's that has the name of one of ours by chance is not replaced. */
+function refuseForeign(out: string): void {
+  for (const [name, mark] of Object.entries(MARKS)) {
+    const path = join(out, name);
+    const head = existsSync(path) ? readHead(path, 256) : '';
+    if (head !== '' && !mark.test(head))
+      throw fault('unsafe-path', `\`${path}\` is in the way: it was not written by mos`);
   }
 }
 

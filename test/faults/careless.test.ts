@@ -55,6 +55,9 @@ test(
       ['log.jsonl', path => symlinkSync(precious, path)],
       ['run.lock', path => mkdirSync(path)],
       ['adapter/adapter_config.json', path => mkdirSync(path, { recursive: true })],
+      // Somebody else's files of the same names.
+      ['log.jsonl', path => writeFileSync(path, '{"prompt":"1+1=","completion":"2"}\n')],
+      ['adapter/adapter_config.json', path => writePeft(path)],
     ];
     for (const [name, put] of ways) {
       const out = newFolder();
@@ -68,6 +71,11 @@ test(
   },
   LIMIT_MS,
 );
+
+function writePeft(path: string): void {
+  mkdirSync(dirname(path));
+  writeFileSync(path, '{"peft_type": "LORA", "r": 8}');
+}
 
 test(
   'a current folder that was deleted: said, and nothing is written anywhere',
