@@ -22,7 +22,7 @@ const GROWS_AFTER = 2000;
 /** The scale to start with, where a kernel of the backward pass may run in f16 here; null: gradients are f32. */
 export function startingScale({ plan, pipelines }: Pick<Executor, 'plan' | 'pipelines'>): LossScale | null {
   const halves = plan.programs.backward.some(dispatch =>
-    pipelines.runnable(dispatch).some(({ features }) => features?.includes('shader-f16')),
+    pipelines.runnable(dispatch).some(v => v.subgroupMatrix || v.features?.includes('shader-f16')),
   );
   return halves ? { scale: START, good: 0 } : null;
 }
