@@ -109,6 +109,11 @@ const RULES: { of: RegExp; may: RegExp; packages: string[] | 'any' }[] = [
     packages: ['node:fs'],
   },
   {
+    of: /^src\/web\//,
+    may: /^(compiler\/plan|src\/(web|run|runtime|model|data|report))\//,
+    packages: [],
+  },
+  {
     of: /^src\/inspect\//,
     may: /^(compiler\/(plan\/|summary\.ts$)|src\/(inspect|report)\/)/,
     packages: [],
@@ -154,7 +159,7 @@ describe('imports', () => {
   test('whatever runs a plan loads neither language nor compiler nor kernels, not even through others', () => {
     const broken: string[] = [];
     for (const start of sources.filter(file =>
-      /^src\/(gpu|run|runtime|model|data|host|report)\//.test(file),
+      /^src\/(gpu|run|runtime|web|model|data|host|report)\//.test(file),
     )) {
       const path = pathTo(
         start,

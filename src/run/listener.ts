@@ -17,7 +17,7 @@ export interface StepEvent {
   tokens: number;
   targets: number;
   seconds: number;
-  /** What each router did; every `log_every` steps. */
+  /** What each router did; every `log` steps. */
   routers?: SiteTelemetry[];
 }
 
