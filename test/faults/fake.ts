@@ -20,6 +20,8 @@ export interface Behaviour {
   validation?: (step: number) => number;
   /** Another adapter, another driver. */
   device?: string;
+  /** Has f16, which changes nothing of the arithmetic. */
+  half?: boolean;
 }
 
 export class FakeDevice {
@@ -41,8 +43,9 @@ export class FakeDevice {
 class FakeExecutor {
   readonly plan: Plan;
   readonly hardware = false;
-  /** Every variant counts as one this device can run, although none is. */
-  readonly pipelines = { runnable: ({ variants }: Dispatch) => variants };
+  readonly pipelines = {
+    runnable: ({ variants }: Dispatch) => variants.filter(({ features }) => this.behaviour.half || !features),
+  };
   private readonly device: FakeDevice;
   private readonly behaviour: Behaviour;
   private readonly buffers = new Map<string, Float32Array>();

@@ -78,9 +78,9 @@ function halved(options: TinyOptions): TinyRun {
   return run;
 }
 
-/** A base whose gradient overflows where the loss is scaled by more than `limit`. */
+/** A base with f16 whose gradient overflows where the loss is scaled by more than `limit`. */
 function overflowing(limit: number) {
-  const behaviour: Behaviour = {};
+  const behaviour: Behaviour = { half: true };
   const base = fakeBase(behaviour);
   behaviour.onRun = (programs, { lossScale }) => {
     if (programs.includes('optimizer') && 1 / lossScale > limit) base.last!.poke('grads', 7, Number.NaN);

@@ -7,6 +7,7 @@ import type { Plan } from '../../compiler/plan/schema.ts';
 import { check } from '../../dsl/index.ts';
 import type { KernelSpec } from '../../kernels/spec.ts';
 import { readPlan } from '../../src/run/plan-folder.ts';
+import { trust, wantedBy } from '../../src/run/trust.ts';
 import { Watchdog } from '../../src/run/watchdog.ts';
 import { Executor } from '../../src/runtime/executor.ts';
 import { EVALUATION } from '../../src/runtime/session.ts';
@@ -14,8 +15,10 @@ import { misbehave } from '../cli/run.ts';
 import { gpu, runKernel } from '../gpu/harness.ts';
 import { type TinyRun, tinyProgram } from '../tiny-model.ts';
 import { fakeBase } from './fake.ts';
-import { codeOf, faultOf, tiny, trial } from './rig.ts';
+import { codeOf, faultOf, newFolder, tiny, trial } from './rig.ts';
 import { fault, withoutGpu } from './table.ts';
+
+const ROOT = join(import.meta.dir, '../..');
 
 /** Edits plan.json of a fresh copy. */
 function edited(change: (plan: Plan & Record<string, unknown>) => void): TinyRun {
@@ -175,7 +178,31 @@ fault(46, 'a plan that asks for less safety is refused, always', async () => {
   expect(await read(edited(plan => void plan.requires.features.push('skip_validation')))).toBe(
     'plan-invalid',
   );
-  const device = readFileSync(join(import.meta.dir, '../../src/gpu/device.ts'), 'utf8');
-  expect(device).not.toMatch(/disable_robustness|skip_validation|allow_unsafe_apis/);
   expect(await faultOf(() => readPlan(tiny().planFolder))).toBe('ok');
+  const sources = [...new Bun.Glob('src/**/*.ts').scanSync(ROOT)];
+  const naming = (toggle: RegExp) =>
+    sources.filter(file => toggle.test(readFileSync(join(ROOT, file), 'utf8')));
+  expect(naming(/disable_robustness|skip_validation/)).toEqual([]);
+  expect(naming(/allow_unsafe_apis/)).toEqual(['src/gpu/device.ts']);
+
+  // Experimental features: for the very kernels that this user compiled, or named as trusted.
+  const cache = process.env.XDG_CACHE_HOME;
+  process.env.XDG_CACHE_HOME = newFolder();
+  try {
+    const asked = (plan: Plan) => {
+      const { unsafe, features } = wantedBy(plan);
+      expect([...features].some(name => name.startsWith('chromium-experimental'))).toBe(unsafe);
+      return unsafe;
+    };
+    const { plan } = tiny();
+    plan.programs.forward[0].variants[0].features = ['chromium-experimental-subgroup-matrix'];
+    expect(asked(plan)).toBe(false);
+    trust(plan);
+    expect(asked(plan)).toBe(true);
+    plan.kernels.at(-1)!.sha256 = sha256('another kernel');
+    expect(asked(plan)).toBe(false);
+  } finally {
+    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = cache;
+  }
 });
