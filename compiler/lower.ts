@@ -270,17 +270,21 @@ export class Lowering {
       this.place(name),
     );
     const positions = Math.max(this.sizes.context, this.sizes.tokens / Math.max(this.sizes.rows, 1));
-    const rope = store.declare('rope', 'constant', positions * shape.headSize * WORD, {
-      kind: 'rope',
-      frequencies: shape.ropeFrequencies,
-      positions,
-    });
+    const rope = (name: string, frequencies: number[]) =>
+      store.declare(name, 'constant', positions * shape.headSize * WORD, {
+        kind: 'rope',
+        frequencies,
+        positions,
+      });
+    const ropeOf = ({ ropeFrequencies }: LayerShape) =>
+      ropeFrequencies ? rope('rope.local', ropeFrequencies) : rope('rope', shape.ropeFrequencies);
     const table = this.tokenTable('embedding', shape.embedding, shape);
-    let x = embedding(graph, ids, table, rows, shape.hidden, this.origins(shape.embedding));
+    let x = embedding(graph, ids, table, rows, shape, this.origins(shape.embedding));
     const inputs: Value[] = [];
     const append = (to: Graph, value: Value, layer: LayerShape): Value => {
       const cache = cached ? { slot, kv: this.cacheOf(layer, shape) } : undefined;
-      return this.layer(to, value, layer, shape, { position, rope, keys, queries, cache, cached });
+      const inputs = { position, rope: ropeOf(layer), keys, queries, cache, cached };
+      return this.layer(to, value, layer, shape, inputs);
     };
     for (const layer of shape.layers) {
       inputs.push(x);
@@ -401,11 +405,17 @@ export class Lowering {
       shape,
       source,
     );
-    const mixed = this.adaptedLinear(graph, o, attentionOut, x);
+    // Added to the residual stream by the product itself, or by the norm that stands between.
+    const join = (input: Value, linears: LinearShape[], residual: Value, norm: string | undefined) => {
+      if (!norm) return this.adaptedLinear(graph, input, linears, residual);
+      const plain = this.adaptedLinear(graph, input, linears);
+      return rmsNorm(graph, plain, weight(norm), shape.normEpsilon, source, residual);
+    };
+    const mixed = join(o, attentionOut, x, layer.attentionOutNorm);
     const second = rmsNorm(graph, mixed, weight(layer.postAttentionNorm), shape.normEpsilon, source);
     const gateUp = this.adaptedLinear(graph, second, mlpIn);
-    const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source);
-    return this.adaptedLinear(graph, act, mlpOut, mixed);
+    const act = swiglu(graph, gateUp, align(layer.gate.out, 8), layer.gate.out, source, shape.activation);
+    return join(act, mlpOut, mixed, layer.mlpOutNorm);
   }
 }
 

@@ -23,16 +23,16 @@ export interface TokenTable {
   pieces: { place: Place; first: number; rows: number }[];
 }
 
-/** out[t] = table[ids[t]], table: [vocabulary, ld]. */
+/** out[t] = scale·table[ids[t]], table: [vocabulary, ld]. */
 export function embedding(
   graph: Graph,
   ids: Place,
   table: TokenTable,
   rows: Rows,
-  width: number,
+  { hidden, embeddingScale }: Pick<ModelShape, 'hidden' | 'embeddingScale'>,
   source: Source,
 ): Value {
-  const out = matrix('embedding', rows, width);
+  const out = matrix('embedding', rows, hidden);
   graph.add({
     kind: 'embedding',
     inputs: [],
@@ -42,7 +42,11 @@ export function embedding(
       table.pieces.map(
         ({ place, first, rows: held }): Draft => ({
           spec: kernel('embedding.forward', table.storage),
-          params: { LD: out.ld, ...(table.pieces.length > 1 ? { FIRST: first, ROWS: held } : {}) },
+          params: {
+            LD: out.ld,
+            ...(embeddingScale === undefined ? {} : { SCALE: embeddingScale }),
+            ...(table.pieces.length > 1 ? { FIRST: first, ROWS: held } : {}),
+          },
           bindings: { ids, w: place, out },
           grid: [perVec4(out.ld), perRow(rows), 1],
           flops: { each: 0 },
@@ -89,21 +93,28 @@ export function gatherRows(
 }
 
 /** y = x / √(mean x² + ε) ∘ weight. */
-export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, source: Source): Value {
+export function rmsNorm(
+  graph: Graph,
+  x: Value,
+  weight: Place,
+  epsilon: number,
+  source: Source,
+  residual?: Value,
+): Value {
   const { rows, width, ld } = x;
   const y = matrix('norm', rows, width, ld);
   const inverse = matrix('1/rms', rows, 1, 1);
   const params = { WIDTH: width, LD: ld, ROWS_ARE_TARGETS: onTargets(rows) };
   graph.add({
     kind: 'rmsnorm',
-    inputs: [x],
+    inputs: residual ? [x, residual] : [x],
     outputs: [y, inverse],
     trains: false,
     emit: () => [
       {
         spec: kernel('rmsnorm.forward'),
-        params: { ...params, EPS: epsilon },
-        bindings: { x, weight, out: y, inv_rms: inverse },
+        params: { ...params, EPS: epsilon, HAS_RESIDUAL: residual !== undefined },
+        bindings: { x, weight, residual, out: y, inv_rms: inverse },
         grid: [perRow(rows), 1, 1],
         flops: { symbol: rows.symbol, each: 6 * width },
         source,
@@ -111,7 +122,9 @@ export function rmsNorm(graph: Graph, x: Value, weight: Place, epsilon: number, 
     ],
     adjoint: tape => {
       const dy = tape.gradient(y);
-      if (!dy || !tape.wants(x)) return;
+      if (!dy) return;
+      if (residual && tape.wants(residual)) tape.contribute(residual, { kind: 'value', value: dy });
+      if (!tape.wants(x)) return;
       tape.contribute(x, {
         kind: 'kernel',
         build: (out, addend) => ({
@@ -213,7 +226,7 @@ export function attention(
   shape: ModelShape,
   source: Source,
 ): Value {
-  const { heads, keyValueHeads, headSize } = shape;
+  const { heads, keyValueHeads, headSize, attentionScale } = shape;
   const { rows } = q;
   const o = matrix('attention', rows, heads * headSize);
   const lse = matrix('lse', rows, heads, heads);
@@ -221,7 +234,7 @@ export function attention(
     Q_HEADS: heads,
     KV_HEADS: keyValueHeads,
     HEAD_SIZE: headSize,
-    SCALE: 1 / Math.sqrt(headSize),
+    SCALE: attentionScale ?? 1 / Math.sqrt(headSize),
     LD_Q: q.ld,
     LD_KV: kv.ld,
     MAX_KEYS: ranges.longest,
@@ -276,11 +289,19 @@ export function attention(
   return o;
 }
 
-/** silu(gate)·up from the stacked gate and up; up starts at `upColumn`. */
-export function swiglu(graph: Graph, gateUp: Value, upColumn: number, width: number, source: Source): Value {
+/** act(gate)·up from the stacked gate and up; up starts at `upColumn`. */
+export function swiglu(
+  graph: Graph,
+  gateUp: Value,
+  upColumn: number,
+  width: number,
+  source: Source,
+  activation: ModelShape['activation'] = 'silu',
+): Value {
   const { rows } = gateUp;
   const out = matrix('swiglu', rows, width);
-  const params = { WIDTH: width, LD_IN: gateUp.ld, UP_COLUMN: upColumn, LD_OUT: out.ld };
+  const GELU = activation === 'gelu_tanh';
+  const params = { WIDTH: width, LD_IN: gateUp.ld, UP_COLUMN: upColumn, LD_OUT: out.ld, GELU };
   graph.add({
     kind: 'swiglu',
     inputs: [gateUp],

@@ -21,6 +21,11 @@ export interface LayerShape {
   /** Present for Qwen3-like models: RMS norm of every q and k head before RoPE. */
   qNorm?: string;
   kNorm?: string;
+  /** Gemma: norms of what attention and MLP give, before it is added to the residual stream. */
+  attentionOutNorm?: string;
+  mlpOutNorm?: string;
+  /** Frequencies of this layer, where they are not those of the model. */
+  ropeFrequencies?: number[];
   q: LinearShape;
   k: LinearShape;
   v: LinearShape;
@@ -31,7 +36,7 @@ export interface LayerShape {
 }
 
 export interface ModelShape {
-  /** `model_type` of the checkpoint: llama, qwen2, qwen3. */
+  /** `model_type` of the checkpoint: llama, qwen2, qwen3, gemma3_text. */
   family: string;
   vocabulary: number;
   hidden: number;
@@ -42,7 +47,15 @@ export interface ModelShape {
   normEpsilon: number;
   /** headSize/2 angular frequencies in radians per position, any RoPE scaling already applied. */
   ropeFrequencies: number[];
-  /** Longest context the checkpoint declares. */
+  /** Of the gate; absent: SiLU. */
+  activation?: 'silu' | 'gelu_tanh';
+  /** What embeddings are multiplied by; absent: 1. */
+  embeddingScale?: number;
+  /** What q·k is multiplied by; absent: 1/√headSize. */
+  attentionScale?: number;
+  /** Added to the weights of norms as they are stored; absent: 0. */
+  normOffset?: number;
+  /** Longest context the checkpoint declares, or the window of its layers if that is shorter. */
   maxPositions: number;
   /** Full tensor names of the embedding table [vocabulary, hidden] and the head; equal when tied. */
   embedding: string;

@@ -5,7 +5,12 @@ export interface RmsnormShape {
   EPS: number;
 }
 
-export function rmsnormForward(p: RmsnormShape, x: ArrayLike<number>, weight: ArrayLike<number>) {
+export function rmsnormForward(
+  p: RmsnormShape,
+  x: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  residual?: ArrayLike<number>,
+) {
   const rows = x.length / p.LD;
   const out = new Float64Array(x.length);
   const inv_rms = new Float64Array(rows);
@@ -14,7 +19,7 @@ export function rmsnormForward(p: RmsnormShape, x: ArrayLike<number>, weight: Ar
     for (let c = 0; c < p.WIDTH; c++) squares += x[r * p.LD + c] ** 2;
     inv_rms[r] = 1 / Math.sqrt(squares / p.WIDTH + p.EPS);
     for (let c = 0; c < p.WIDTH; c++) {
-      out[r * p.LD + c] = x[r * p.LD + c] * inv_rms[r] * weight[c];
+      out[r * p.LD + c] = x[r * p.LD + c] * inv_rms[r] * weight[c] + (residual ? residual[r * p.LD + c] : 0);
     }
   }
   return { out, inv_rms };

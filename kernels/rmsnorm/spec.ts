@@ -8,6 +8,7 @@ export const rmsnormForward: KernelSpec = {
     { name: 'frame', access: 'uniform' },
     { name: 'x', access: 'read' },
     { name: 'weight', access: 'read' },
+    { name: 'residual', access: 'read' },
     { name: 'out', access: 'write' },
     { name: 'inv_rms', access: 'write' },
   ],

@@ -1,4 +1,4 @@
-// Gradient of swiglu.forward: with σ = σ(gate), dgate = dy·up·σ·(1 + gate·(1 − σ)) and dup = dy·gate·σ, which one
+// Gradient of swiglu.forward: with σ = σ(v), dgate = dy·up·σ·(1 + gate·(1 − σ)·v′) and dup = dy·gate·σ, which one
 // invocation computes together; the others write the zeros between and after.
 const WIDTH: u32 = 64u; // @param
 const LD_IN: u32 = 128u; // @param
@@ -19,8 +19,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let gate = gate_up[start + id.x];
     let up = gate_up[start + up_start + id.x];
     let d = dy[id.y * (LD_OUT / 4u) + id.x];
-    let s = sigmoid(gate);
-    dgate_up[start + id.x] = d * up * s * (1.0 + gate * (1.0 - s));
+    let v = inner(gate);
+    let s = sigmoid(v);
+    let rest = sigmoid(-v) * inner_slope(gate);
+    dgate_up[start + id.x] = d * up * s * (1.0 + gate * rest);
     dgate_up[start + up_start + id.x] = d * gate * s;
   } else if (id.x < up_start || id.x >= up_start + used) {
     dgate_up[start + id.x] = vec4<f32>();

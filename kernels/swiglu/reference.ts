@@ -1,12 +1,22 @@
-/** silu(gate)·up (arXiv 2002.05202, eq. 6): gate in columns from 0, up in columns from UP_COLUMN. */
+/** act(gate)·up (arXiv 2002.05202, eq. 6): gate in columns from 0, up in columns from UP_COLUMN; act is SiLU or tanh-GELU. */
 export interface SwigluShape {
   WIDTH: number;
   LD_IN: number;
   UP_COLUMN: number;
   LD_OUT: number;
+  GELU?: boolean;
 }
 
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+/** act(x) and its derivative. */
+function activation(x: number, gelu = false): [value: number, slope: number] {
+  if (!gelu) {
+    const s = 1 / (1 + Math.exp(-x));
+    return [x * s, s * (1 + x * (1 - s))];
+  }
+  const k = Math.sqrt(2 / Math.PI);
+  const t = Math.tanh(k * (x + 0.044715 * x ** 3));
+  return [0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * k * (1 + 3 * 0.044715 * x * x)];
+}
 
 export function swigluForward(p: SwigluShape, gate_up: ArrayLike<number>): Float64Array {
   const rows = gate_up.length / p.LD_IN;
@@ -14,7 +24,7 @@ export function swigluForward(p: SwigluShape, gate_up: ArrayLike<number>): Float
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < p.WIDTH; c++) {
       const gate = gate_up[r * p.LD_IN + c];
-      out[r * p.LD_OUT + c] = gate * sigmoid(gate) * gate_up[r * p.LD_IN + p.UP_COLUMN + c];
+      out[r * p.LD_OUT + c] = activation(gate, p.GELU)[0] * gate_up[r * p.LD_IN + p.UP_COLUMN + c];
     }
   }
   return out;
@@ -32,9 +42,9 @@ export function swigluBackward(
       const gate = gate_up[r * p.LD_IN + c];
       const up = gate_up[r * p.LD_IN + p.UP_COLUMN + c];
       const d = dy[r * p.LD_OUT + c];
-      const s = sigmoid(gate);
-      dgate_up[r * p.LD_IN + c] = d * up * s * (1 + gate * (1 - s));
-      dgate_up[r * p.LD_IN + p.UP_COLUMN + c] = d * gate * s;
+      const [value, slope] = activation(gate, p.GELU);
+      dgate_up[r * p.LD_IN + c] = d * up * slope;
+      dgate_up[r * p.LD_IN + p.UP_COLUMN + c] = d * value;
     }
   }
   return dgate_up;

@@ -3,7 +3,7 @@ import type { KernelSpec } from '../spec.ts';
 
 export const swigluForward: KernelSpec = {
   name: 'swiglu.forward',
-  wgsl: source('common/frame', 'common/sigmoid', 'swiglu/forward'),
+  wgsl: source('common/frame', 'common/sigmoid', 'swiglu/activation', 'swiglu/forward'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'gate_up', access: 'read' },
@@ -13,7 +13,7 @@ export const swigluForward: KernelSpec = {
 
 export const swigluBackward: KernelSpec = {
   name: 'swiglu.backward',
-  wgsl: source('common/frame', 'common/sigmoid', 'swiglu/backward'),
+  wgsl: source('common/frame', 'common/sigmoid', 'swiglu/activation', 'swiglu/backward'),
   bindings: [
     { name: 'frame', access: 'uniform' },
     { name: 'gate_up', access: 'read' },

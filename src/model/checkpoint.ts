@@ -58,6 +58,8 @@ export function expectedTensors(shape: ModelShape): Map<string, number[]> {
     tensors.set(layer.postAttentionNorm, [shape.hidden]);
     if (layer.qNorm) tensors.set(layer.qNorm, [shape.headSize]);
     if (layer.kNorm) tensors.set(layer.kNorm, [shape.headSize]);
+    for (const norm of [layer.attentionOutNorm, layer.mlpOutNorm])
+      if (norm) tensors.set(norm, [shape.hidden]);
     for (const linear of [layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down]) {
       tensors.set(`${linear.path}.weight`, [linear.out, linear.in]);
       if (linear.bias) tensors.set(`${linear.path}.bias`, [linear.out]);
@@ -109,7 +111,7 @@ export class Checkpoint {
   }
 
   /**
-   * Values as f32, row-major; all of them or a range of elements.
+   * Values as f32, row-major; all of them or a range of elements. Those of norms with `normOffset` added.
    * Faults: `missing-tensor`, `unsupported-dtype`, `short-read`, and `not-finite-weights` if any value is NaN or infinite.
    */
   readF32(name: string, range?: ElementRange): Float32Array {
@@ -117,6 +119,9 @@ export class Checkpoint {
     if (packing) return this.unpack(name, packing, range);
     const values = this.fileOf(name).readF32(name, range);
     this.count(values);
+    const { normOffset } = this.shape;
+    if (normOffset !== undefined && isNorm(name))
+      for (let i = 0; i < values.length; i++) values[i] += normOffset;
     const { nan, infinite } = checkFinite(values);
     if (nan + infinite > 0) {
       throw fault(
@@ -344,6 +349,8 @@ function readIndex(folder: string): Map<string, string> {
   }
   return result;
 }
+
+const isNorm = (name: string): boolean => /norm\.weight$/.test(name);
 
 interface Packing {
   storage: Storage;

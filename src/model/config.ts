@@ -1,6 +1,6 @@
 /**
- * config.json of a Hugging Face checkpoint → `ModelShape`. Llama, Mistral, Qwen2 and Qwen3 are one decoder with a few
- * switches: biases, norms on the heads, the head size, tying, RoPE scaling. What is not in this list is refused by name,
+ * config.json of a Hugging Face checkpoint → `ModelShape`. Llama, Mistral, Qwen2, Qwen3 and Gemma 3 are one decoder with a
+ * few switches: biases, norms, activation, the head size, tying, RoPE and its scaling. What is not in this list is refused by name,
  * because a model computed slightly wrong trains without complaint.
  */
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { fault } from '../report/fault.ts';
 import { hasPrototypeKey, quote, readJson, resolveInside } from './files.ts';
 import { type RopeScaling, ropeFrequencies } from './rope.ts';
 
-const FAMILIES = ['llama', 'mistral', 'qwen2', 'qwen3'] as const;
+const FAMILIES = ['llama', 'mistral', 'qwen2', 'qwen3', 'gemma3_text'] as const;
 type Family = (typeof FAMILIES)[number];
 
 /** Absent keys have the value that transformers' configuration classes give them. */
@@ -19,6 +19,14 @@ const DEFAULT_POSITIONS: Record<Family, number> = {
   mistral: 131072,
   qwen2: 32768,
   qwen3: 32768,
+  gemma3_text: 131072,
+};
+/** Size of a head where the hidden size is not shared between them. */
+const HEAD_SIZE: Partial<Record<Family, number>> = { qwen3: 128, gemma3_text: 256 };
+/** What keeps an architecture out that is nearly one of those above. */
+const LACKING: Record<string, string> = {
+  gemma2: 'soft-capped attention and logits are not built',
+  gemma3: 'models with images are not built; those for text alone have `model_type` gemma3_text',
 };
 
 function whole(max: number) {
@@ -37,7 +45,7 @@ function flag() {
   return z.boolean({ error: 'must be true or false' }).nullish();
 }
 
-const SCALING = z.looseObject(
+const ROPE = z.looseObject(
   {
     rope_type: z.string({ error: 'must be a string' }).nullish(),
     type: z.string({ error: 'must be a string' }).nullish(),
@@ -50,6 +58,8 @@ const SCALING = z.looseObject(
   },
   { error: 'must be an object' },
 );
+/** Gemma 3 has one for each kind of layer. */
+const SCALING = ROPE.extend({ full_attention: ROPE.nullish(), sliding_attention: ROPE.nullish() });
 
 const CONFIG = z.looseObject({
   hidden_size: whole(2 ** 17),
@@ -66,6 +76,13 @@ const CONFIG = z.looseObject({
   rope_parameters: SCALING.nullish(),
   partial_rotary_factor: positive().nullish(),
   hidden_act: z.string({ error: 'must be a string' }).nullish(),
+  hidden_activation: z.string({ error: 'must be a string' }).nullish(),
+  query_pre_attn_scalar: positive().nullish(),
+  rope_local_base_freq: positive().nullish(),
+  sliding_window_pattern: whole(1024).nullish(),
+  final_logit_softcapping: positive().nullish(),
+  attn_logit_softcapping: positive().nullish(),
+  use_bidirectional_attention: flag(),
   tie_word_embeddings: flag(),
   attention_bias: flag(),
   mlp_bias: flag(),
@@ -114,7 +131,10 @@ export function parseConfig(json: unknown, path = 'config.json'): ModelShape {
   if (!(FAMILIES as readonly unknown[]).includes(family)) {
     const found = typeof family === 'string' ? `the architecture ${quote(family)}` : 'no `model_type`';
     throw fault('unsupported-model', `${quote(path)} has ${found}`, {
-      notes: [`supported: ${FAMILIES.join(', ')}`],
+      notes: [
+        ...(typeof family === 'string' && Object.hasOwn(LACKING, family) ? [LACKING[family]] : []),
+        `supported: ${FAMILIES.join(', ')}`,
+      ],
     });
   }
   const parsed = CONFIG.safeParse(json);
@@ -137,31 +157,49 @@ function refuseUnsupported(family: Family, config: Config, path: string): void {
   const refuse = (what: string): never => {
     throw fault('unsupported-model', `${quote(path)} asks for ${what}, which is not supported`);
   };
-  const activation = config.hidden_act ?? 'silu';
-  if (activation !== 'silu' && activation !== 'swish') refuse(`the activation ${quote(activation)}`);
+  const gemma = family === 'gemma3_text';
+  const activation = config.hidden_activation ?? config.hidden_act ?? (gemma ? GELU : 'silu');
+  if (gemma ? activation !== GELU : activation !== 'silu' && activation !== 'swish')
+    refuse(`the activation ${quote(activation)}`);
+  if (config.final_logit_softcapping ?? config.attn_logit_softcapping) refuse('soft-capped logits');
+  if (config.use_bidirectional_attention === true) refuse('attention in both directions');
   const { quantization_config: quantised } = config;
   if (quantised != null && !PACKED.safeParse(quantised).success)
     refuse(`weights that are quantised by ${quote(JSON.stringify(quantised.quant_method ?? quantised))}`);
   const rotary = config.partial_rotary_factor ?? config.rope_parameters?.partial_rotary_factor ?? 1;
   if (rotary !== 1) refuse('rotary embeddings on part of each head (`partial_rotary_factor`)');
-  const other = config.layer_types?.find(type => type !== 'full_attention');
+  const other = config.layer_types?.find(type => type !== 'full_attention' && type !== 'sliding_attention');
   if (other !== undefined) refuse(`layers of type ${quote(other)}`);
+}
 
+const GELU = 'gelu_pytorch_tanh';
+/** Of Mistral, Qwen and Gemma 3 alike. */
+const DEFAULT_WINDOW = 4096;
+/** Of every so many layers of Gemma 3 one sees everything, unless `layer_types` says which. */
+const GEMMA_PATTERN = 6;
+
+/** Whether attention of a layer is limited to a window. */
+function isSliding(family: Family, config: Config, index: number): boolean {
+  if (config.layer_types) return config.layer_types[index] === 'sliding_attention';
+  if (family === 'gemma3_text') return (index + 1) % (config.sliding_window_pattern ?? GEMMA_PATTERN) !== 0;
+  if (family === 'mistral') return config.sliding_window !== null;
+  return (
+    family !== 'llama' && config.use_sliding_window === true && index >= (config.max_window_layers ?? 28)
+  );
+}
+
+/** Longest context that is computed as the model means it: up to its length a sliding window hides nothing. */
+function maxPositions(family: Family, config: Config): number {
   const positions = config.max_position_embeddings ?? DEFAULT_POSITIONS[family];
-  // A window as long as the context never hides anything.
-  const windowBites = config.sliding_window != null && config.sliding_window < positions;
-  const layersAbove = config.num_hidden_layers > (config.max_window_layers ?? 28);
-  const used =
-    family === 'mistral' ? windowBites : config.use_sliding_window === true && windowBites && layersAbove;
-  if (used && family !== 'llama') refuse(`sliding-window attention over ${config.sliding_window} tokens`);
+  const slides = Array.from({ length: config.num_hidden_layers }, (_, i) => isSliding(family, config, i));
+  return slides.includes(true) ? Math.min(positions, config.sliding_window ?? DEFAULT_WINDOW) : positions;
 }
 
 function buildShape(family: Family, config: Config, path: string): ModelShape {
   const hidden = config.hidden_size;
   const heads = config.num_attention_heads;
   const keyValueHeads = config.num_key_value_heads ?? heads;
-  // Qwen3's class has a fixed default; in the others the heads share the hidden size.
-  const headSize = config.head_dim ?? (family === 'qwen3' ? 128 : hidden / heads);
+  const headSize = config.head_dim ?? HEAD_SIZE[family] ?? hidden / heads;
   if (!Number.isInteger(headSize)) {
     throw fault('bad-config', `${quote(path)}: \`hidden_size\` ${hidden} cannot be shared by ${heads} heads`);
   }
@@ -180,8 +218,8 @@ function buildShape(family: Family, config: Config, path: string): ModelShape {
       throw fault('unsupported-shape', `${quote(path)}: ${name} ${size} is not a multiple of 4`);
   }
 
-  const positions = config.max_position_embeddings ?? DEFAULT_POSITIONS[family];
   const embedding = 'model.embed_tokens.weight';
+  const tied = config.tie_word_embeddings ?? family === 'gemma3_text';
   return {
     family: family === 'mistral' ? 'llama' : family,
     vocabulary: config.vocab_size,
@@ -191,15 +229,26 @@ function buildShape(family: Family, config: Config, path: string): ModelShape {
     keyValueHeads,
     headSize,
     normEpsilon: config.rms_norm_eps ?? 1e-6,
-    ropeFrequencies: ropeFrequencies(headSize, ropeTheta(config), ropeScaling(config, path)),
-    maxPositions: positions,
+    ropeFrequencies: ropeFrequencies(headSize, ropeTheta(family, config), ropeScaling(config, path)),
+    maxPositions: maxPositions(family, config),
     embedding,
-    head: config.tie_word_embeddings ? embedding : 'lm_head.weight',
+    head: tied ? embedding : 'lm_head.weight',
     finalNorm: 'model.norm.weight',
     layers: Array.from({ length: config.num_hidden_layers }, (_, i) =>
       layer(family, config, i, headSize, keyValueHeads),
     ),
+    ...(family === 'gemma3_text' ? gemma(config) : {}),
     ...packing(config),
+  };
+}
+
+/** What sets Gemma 3 apart. Weights of its norms are stored as their distance from 1. */
+function gemma(config: Config): Partial<ModelShape> {
+  return {
+    activation: 'gelu_tanh',
+    embeddingScale: Math.sqrt(config.hidden_size),
+    attentionScale: (config.query_pre_attn_scalar ?? 256) ** -0.5,
+    normOffset: 1,
   };
 }
 
@@ -231,15 +280,22 @@ function layer(
   const hidden = config.hidden_size;
   const queries = config.num_attention_heads * headSize;
   const keys = keyValueHeads * headSize;
-  const norms =
-    family === 'qwen3'
-      ? { qNorm: `${prefix}.self_attn.q_norm.weight`, kNorm: `${prefix}.self_attn.k_norm.weight` }
-      : {};
+  const norm = (name: string) => `${prefix}.${name}.weight`;
+  const gemma = family === 'gemma3_text';
+  const local = { type: 'default' } as const;
   return {
     index,
-    inputNorm: `${prefix}.input_layernorm.weight`,
-    postAttentionNorm: `${prefix}.post_attention_layernorm.weight`,
-    ...norms,
+    inputNorm: norm('input_layernorm'),
+    postAttentionNorm: norm(gemma ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'),
+    ...(gemma || family === 'qwen3'
+      ? { qNorm: norm('self_attn.q_norm'), kNorm: norm('self_attn.k_norm') }
+      : {}),
+    ...(gemma
+      ? { attentionOutNorm: norm('post_attention_layernorm'), mlpOutNorm: norm('post_feedforward_layernorm') }
+      : {}),
+    ...(gemma && isSliding(family, config, index)
+      ? { ropeFrequencies: ropeFrequencies(headSize, localTheta(config), local) }
+      : {}),
     q: linear('self_attn.q_proj', hidden, queries, inputBias),
     k: linear('self_attn.k_proj', hidden, keys, inputBias),
     v: linear('self_attn.v_proj', hidden, keys, inputBias),
@@ -250,13 +306,20 @@ function layer(
   };
 }
 
-function ropeTheta(config: Config): number {
-  return config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10000;
+/** RoPE of the layers that see everything, which are all layers except in Gemma 3. */
+const fullRope = ({ rope_parameters: rope }: Config) => rope?.full_attention ?? rope;
+
+function ropeTheta(family: Family, config: Config): number {
+  return fullRope(config)?.rope_theta ?? config.rope_theta ?? (family === 'gemma3_text' ? 1e6 : 10000);
 }
+
+/** Of the layers of Gemma 3 that see a window. */
+const localTheta = ({ rope_parameters: rope, rope_local_base_freq }: Config): number =>
+  rope?.sliding_attention?.rope_theta ?? rope_local_base_freq ?? 10000;
 
 /** `rope_parameters` is the newer key (it also holds theta); both may be there, saying the same. */
 function ropeScaling(config: Config, path: string): RopeScaling {
-  const scaling = config.rope_parameters ?? config.rope_scaling;
+  const scaling = fullRope(config) ?? config.rope_scaling;
   const type = scaling?.rope_type ?? scaling?.type ?? 'default';
   const need = (
     key: 'factor' | 'low_freq_factor' | 'high_freq_factor' | 'original_max_position_embeddings',

@@ -9,7 +9,7 @@ import pathlib
 import torch
 from safetensors.torch import save_file
 from transformers import (
-    LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
+    Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
 )
 
 COMMON = dict(
@@ -17,6 +17,12 @@ COMMON = dict(
     num_key_value_heads=2, max_position_embeddings=128, bos_token_id=None, eos_token_id=None, pad_token_id=None,
 )
 LLAMA3 = dict(rope_type="llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+GEMMA3 = dict(
+    head_dim=16, query_pre_attn_scalar=24, sliding_window=64, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    rope_parameters=dict(
+        full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1e6), sliding_attention=dict(rope_type="default", rope_theta=1e4),
+    ),
+)
 # name: class, configuration, type of the saved weights, largest file of them
 MODELS = {
     "llama": (LlamaForCausalLM, LlamaConfig(**COMMON, attention_bias=True, mlp_bias=True), torch.float32, "5GB"),
@@ -25,6 +31,7 @@ MODELS = {
     "qwen2_untied": (Qwen2ForCausalLM, Qwen2Config(**COMMON), torch.float16, "5GB"),
     "mistral": (MistralForCausalLM, MistralConfig(**COMMON, sliding_window=None), torch.bfloat16, "5GB"),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**COMMON, head_dim=16), torch.bfloat16, "5GB"),
+    "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig(**COMMON, **GEMMA3), torch.bfloat16, "5GB"),
 }
 PROMPTS = [[5, 9, 2, 77, 31], [1], list(range(20, 43))]
 NEW_TOKENS = 12

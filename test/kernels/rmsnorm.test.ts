@@ -48,6 +48,15 @@ for (const [rows, WIDTH, LD] of [
     expectZeroPadding(got.out, WIDTH, LD);
     expect(got.out.subarray(0, LD).every(v => v === 0)).toBe(true);
 
+    const residual = randomMatrix(15, rows, WIDTH, LD);
+    const joined = await runKernel(
+      rmsnormForward,
+      { ...shape, EPS: p.EPS, HAS_RESIDUAL: true },
+      { x, weight, residual, out: floats(rows * LD), inv_rms: floats(rows) },
+      { frame, workgroups: [rows] },
+    );
+    expectClose('rmsnorm.forward joined', joined.out, referenceForward(p, x, weight, residual).out);
+
     const dy = randomMatrix(13, rows, WIDTH, LD);
     const addend = randomMatrix(14, rows, WIDTH, LD);
     for (const HAS_ADDEND of [false, true]) {

@@ -27,23 +27,27 @@ function gateUp(
 }
 
 test('the reference gradient agrees with differences', () => {
-  const p = { WIDTH: 5, LD_IN: 20, UP_COLUMN: 8, LD_OUT: 8 };
   const x = gateUp(1, 3, 5, 8, 20, 3);
   const masked = (g: Float64Array) => g.map((v, i) => (x[i] === 0 ? 0 : v));
-  expectGradient(
-    x,
-    v => referenceForward(p, v),
-    dy => masked(referenceBackward(p, x, dy)),
-  );
+  for (const GELU of [false, true]) {
+    const p = { WIDTH: 5, LD_IN: 20, UP_COLUMN: 8, LD_OUT: 8, GELU };
+    expectGradient(
+      x,
+      v => referenceForward(p, v),
+      dy => masked(referenceBackward(p, x, dy)),
+    );
+  }
 });
 
-for (const [rows, WIDTH, UP_COLUMN, LD_IN, LD_OUT, scale] of [
+for (const [rows, WIDTH, UP_COLUMN, LD_IN, LD_OUT, scale, gelu] of [
+  [37, 301, 304, 640, 320, 3, 1],
+  [5, 24, 32, 60, 24, 1e4, 1],
   [37, 301, 304, 640, 320, 4],
   [129, 24, 32, 60, 24, 30],
   [1, 300, 300, 600, 300, 1e4],
 ]) {
-  gpuTest(`swiglu ${rows}×${WIDTH}, gates up to ${scale}`, async () => {
-    const p = { WIDTH, LD_IN, UP_COLUMN, LD_OUT };
+  gpuTest(`${gelu ? 'geglu' : 'swiglu'} ${rows}×${WIDTH}, gates up to ${scale}`, async () => {
+    const p = { WIDTH, LD_IN, UP_COLUMN, LD_OUT, GELU: gelu === 1 };
     const x = gateUp(21, rows, WIDTH, UP_COLUMN, LD_IN, scale);
     const frame = { tokens: rows };
     const { out } = await runKernel(

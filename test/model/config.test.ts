@@ -70,10 +70,63 @@ describe('shapes', () => {
     expect(parseConfig({ ...LLAMA, model_type: 'qwen3' }).headSize).toBe(128);
   });
 
-  test('mistral is llama when its window does not hide anything', () => {
+  test('mistral is llama', () => {
     expect(parseConfig({ ...LLAMA, model_type: 'mistral', sliding_window: null }).family).toBe('llama');
-    expect(faultOf({ ...LLAMA, model_type: 'mistral', sliding_window: 256 })).toBe('ok');
-    expect(faultOf({ ...LLAMA, model_type: 'mistral', sliding_window: 64 })).toContain('sliding-window');
+  });
+
+  test('a context may be as long as a sliding window, up to which it hides nothing', () => {
+    const longest = (change: object) => parseConfig({ ...LLAMA, ...change }).maxPositions;
+    const qwen = { model_type: 'qwen2', sliding_window: 64 };
+    const long = { max_position_embeddings: 8192 };
+    expect(longest({ model_type: 'mistral', sliding_window: 64 })).toBe(64);
+    expect(longest({ model_type: 'mistral', sliding_window: 512 })).toBe(256);
+    expect(longest({ ...long, model_type: 'mistral', sliding_window: null })).toBe(8192);
+    expect(longest({ ...long, model_type: 'mistral' })).toBe(4096);
+    expect(longest({ ...qwen, use_sliding_window: true, max_window_layers: 1 })).toBe(64);
+    expect(longest({ ...qwen, use_sliding_window: true, max_window_layers: 2 })).toBe(256);
+    expect(longest({ ...qwen, use_sliding_window: false, max_window_layers: 1 })).toBe(256);
+    expect(longest({ ...qwen, layer_types: ['full_attention', 'sliding_attention'] })).toBe(64);
+    expect(longest({ sliding_window: 64 })).toBe(256);
+  });
+
+  test('gemma 3: norms around each block, two kinds of RoPE, an activation and scales of its own', () => {
+    const gemma = {
+      ...LLAMA,
+      model_type: 'gemma3_text',
+      hidden_act: undefined,
+      head_dim: 24,
+      num_hidden_layers: 12,
+    };
+    const shape = parseConfig({ ...gemma, sliding_window: 128, query_pre_attn_scalar: 16 });
+    expect(shape).toMatchObject({
+      family: 'gemma3_text',
+      maxPositions: 128,
+      activation: 'gelu_tanh',
+      embeddingScale: 8,
+      attentionScale: 0.25,
+      normOffset: 1,
+      head: 'model.embed_tokens.weight',
+    });
+    expect(shape.layers[0]).toMatchObject({
+      postAttentionNorm: 'model.layers.0.pre_feedforward_layernorm.weight',
+      attentionOutNorm: 'model.layers.0.post_attention_layernorm.weight',
+      mlpOutNorm: 'model.layers.0.post_feedforward_layernorm.weight',
+      qNorm: 'model.layers.0.self_attn.q_norm.weight',
+    });
+    const local = shape.layers.map(l => Number(l.ropeFrequencies !== undefined)).join('');
+    expect(local).toBe('111110111110');
+    expect(shape.ropeFrequencies[6]).toBeCloseTo(1e6 ** -0.5, 12);
+    expect(shape.layers[0].ropeFrequencies?.[6]).toBeCloseTo(1e4 ** -0.5, 12);
+    // older and newer spellings say the same
+    const older = { rope_theta: 5e5, rope_local_base_freq: 2e4, sliding_window_pattern: 3 };
+    const newer = {
+      rope_parameters: { full_attention: { rope_theta: 5e5 }, sliding_attention: { rope_theta: 2e4 } },
+      layer_types: shape.layers.map((_, i) => (i % 3 === 2 ? 'full_attention' : 'sliding_attention')),
+    };
+    expect(parseConfig({ ...gemma, ...older })).toEqual(parseConfig({ ...gemma, ...newer }));
+    expect(faultOf({ ...gemma, final_logit_softcapping: 30 })).toContain('soft-capped logits');
+    expect(faultOf({ ...gemma, hidden_activation: 'gelu' })).toContain('the activation `gelu`');
+    expect(faultOf({ ...gemma, model_type: 'gemma2' })).toContain('the architecture `gemma2`');
   });
 });
 
@@ -143,15 +196,7 @@ describe('faults', () => {
     [{ ...LLAMA, hidden_act: 'gelu' }, 'the activation `gelu`'],
     [{ ...LLAMA, quantization_config: { bits: 4 } }, 'quantised'],
     [{ ...LLAMA, partial_rotary_factor: 0.5 }, 'partial_rotary_factor'],
-    [{ ...LLAMA, layer_types: ['full_attention', 'sliding_attention'] }, '`sliding_attention`'],
-    [
-      { ...LLAMA, model_type: 'qwen2', use_sliding_window: true, sliding_window: 64, max_window_layers: 1 },
-      'sliding-window',
-    ],
-    [
-      { ...LLAMA, model_type: 'qwen2', use_sliding_window: false, sliding_window: 64, max_window_layers: 1 },
-      'ok',
-    ],
+    [{ ...LLAMA, layer_types: ['full_attention', 'chunked_attention'] }, '`chunked_attention`'],
     [JSON.parse(`{"__proto__":{"x":1},"model_type":"llama"}`), '__proto__'],
   ];
   test.each(CASES)('%j', (json, text) => {

@@ -4,15 +4,26 @@
  * half random, so that an error in any part of it shows.
  */
 import { expect } from 'bun:test';
+import { compile } from '../../compiler/index.ts';
 import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
 import type { PackedBatch } from '../../src/data/batches.ts';
+import { parseConfig } from '../../src/model/config.ts';
 import type { Executor, Frame } from '../../src/runtime/executor.ts';
 import { extract } from '../../src/runtime/parameters.ts';
 import { normalStream } from '../../src/runtime/random.ts';
 import { switchAdapters, symbolsOf, writeBatch } from '../../src/runtime/session.ts';
 import { balanceLoss, STATS_FLOATS } from '../../src/runtime/telemetry.ts';
 import { gpuTest } from '../gpu/harness.ts';
-import { batchOf, EVERYTHING, openSmall, randomParameters } from './small.ts';
+import {
+  batchOf,
+  EVERYTHING,
+  openCompiled,
+  openSmall,
+  programOf,
+  type Rig,
+  randomParameters,
+  VOCABULARY,
+} from './small.ts';
 
 const FRAME: Frame = { seed: 5, step: 2, micro: 1, training: true, lossScale: 0, auxScale: 1 };
 
@@ -102,8 +113,8 @@ const CHANGE = 0.01;
 const NOISE = 2e-6;
 const RELATIVE = 3e-3;
 
-gpuTest('gradients of a whole plan equal finite differences of its loss, tensor by tensor', async () => {
-  const { plan, executor } = await openSmall(EVERYTHING);
+/** Compares every tensor; gives how many of each kind had gradients large enough to tell something. */
+async function compare({ plan, executor }: Rig): Promise<Map<string, number>> {
   const probe = new Probe(executor, batchOf(3, [7, 3, 6]));
   const flat = randomParameters(plan, 4);
   const gradients = await probe.gradient(flat);
@@ -123,7 +134,48 @@ gpuTest('gradients of a whole plan equal finite differences of its loss, tensor 
     }
   }
   expect(wrong).toEqual([]);
+  return telling;
+}
+
+gpuTest('gradients of a whole plan equal finite differences of its loss, tensor by tensor', async () => {
+  const rig = await openSmall(EVERYTHING);
+  const telling = await compare(rig);
   // most tensors have gradients large enough for the comparison to mean something, of every kind
   expect([...telling.keys()].sort()).toEqual(['A', 'B', 'curvature', 'router', 'scale']);
-  expect([...telling.values()].reduce((a, b) => a + b, 0)).toBeGreaterThan(0.8 * plan.parameters.length);
+  expect([...telling.values()].reduce((a, b) => a + b, 0)).toBeGreaterThan(0.8 * rig.plan.parameters.length);
+});
+
+gpuTest('so do they through the norms, the activation and the scales of Gemma 3', async () => {
+  const shape = parseConfig({
+    model_type: 'gemma3_text',
+    hidden_size: 32,
+    intermediate_size: 48,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    head_dim: 12,
+    vocab_size: VOCABULARY,
+    max_position_embeddings: 64,
+    query_pre_attn_scalar: 8,
+    sliding_window_pattern: 2,
+  });
+  const program = programOf({
+    adapters: 'adapter q_proj, o_proj, gate_proj < rank: 4; experts: hyperbolic, euclid >',
+  });
+  const [plain, again] = (['none', 'layer'] as const).map(recompute => {
+    return compile({ ...program, train: { ...program.train, recompute } }, shape).compiled!;
+  });
+  const rig = await openCompiled(plain, {}, shape);
+  const telling = await compare(rig);
+  expect([...telling.values()].reduce((a, b) => a + b, 0)).toBeGreaterThan(
+    0.7 * plain.plan.parameters.length,
+  );
+  // the same to the bit when layers are computed again
+  const flat = randomParameters(plain.plan, 4);
+  const [wanted, got] = await Promise.all(
+    [rig, await openCompiled(again, {}, shape)].map(({ executor }) =>
+      new Probe(executor, batchOf(3, [7, 3, 6])).gradient(flat),
+    ),
+  );
+  expect(got).toEqual(wanted);
 });

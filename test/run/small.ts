@@ -4,6 +4,7 @@
  * are kept for the whole process, so that files which use the same plan compile its pipelines once.
  */
 import { type Compiled, type CompileOptions, compile } from '../../compiler/index.ts';
+import type { ModelShape } from '../../compiler/plan/model.ts';
 import type { Plan, PlanParameter } from '../../compiler/plan/schema.ts';
 import { check } from '../../dsl/index.ts';
 import type { Program } from '../../dsl/program.ts';
@@ -68,16 +69,17 @@ export function compileSmall(text: Text, options?: CompileOptions): Compiled {
 }
 
 /** Weights with outputs of about the size of their inputs, so that every part of the model matters to the loss. */
-const tensors = new Map(
-  [...expectedTensors(SMALL)].map(([name, shape]) => {
-    const random = normalStream(11, name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    const value =
-      shape.length === 2 ? (i: number) => random(i) / Math.sqrt(shape[1]) : (i: number) => 0.2 * random(i);
-    const base = name.endsWith('norm.weight') ? 1 : 0;
-    return [name, Float32Array.from({ length: count }, (_, i) => base + value(i))];
-  }),
-);
+const weightsOf = (model: ModelShape) =>
+  new Map(
+    [...expectedTensors(model)].map(([name, shape]) => {
+      const random = normalStream(11, name);
+      const count = shape.reduce((a, b) => a * b, 1);
+      const value =
+        shape.length === 2 ? (i: number) => random(i) / Math.sqrt(shape[1]) : (i: number) => 0.2 * random(i);
+      const base = name.endsWith('norm.weight') ? 1 : 0;
+      return [name, Float32Array.from({ length: count }, (_, i) => base + value(i))];
+    }),
+  );
 
 export interface Rig {
   plan: Plan;
@@ -102,7 +104,12 @@ export function openSmall(text: Text, options: CompileOptions = {}, how: Executo
   return rig;
 }
 
-export async function openCompiled({ plan, files }: Compiled, how: ExecutorOptions = {}): Promise<Rig> {
+export async function openCompiled(
+  { plan, files }: Compiled,
+  how: ExecutorOptions = {},
+  shape: ModelShape = SMALL,
+): Promise<Rig> {
+  const tensors = weightsOf(shape);
   const executor = await Executor.open(
     plan,
     files,
