@@ -3,7 +3,7 @@
  * writes every dispatch as indices and views. Deterministic: same drafts, same bytes.
  */
 import { type KernelSpec, type ParamValue, specialise } from '../kernels/spec.ts';
-import type { Draft, Place, Source, Value } from './graph.ts';
+import type { Alternative, Draft, Place, Source, Value } from './graph.ts';
 import { bytesOf, planMemory } from './memory.ts';
 import { sha256 } from './plan/hash.ts';
 import type { Dispatch, Plan, PlanBuffer, PlanKernel, View } from './plan/schema.ts';
@@ -61,11 +61,15 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
       if (access !== 'read') throw new Error(`bug: ${draft.spec.name} writes ${name}, which is not bound`);
       return whole(DUMMY);
     });
-    const variants = [draft, ...(draft.alternatives ?? [])].map(({ spec, grid, params }, i) => ({
+    const variant = ({ spec, grid, params }: Alternative) => ({
       kernel: kernels.intern(spec, { ...draft.params, ...params }),
       grid,
-      ...(i > 0 ? { hardware: true } : {}),
-    }));
+    });
+    const { alternatives = [] } = draft;
+    const variants = [
+      variant(draft),
+      ...alternatives.map(a => ({ ...variant(a), hardware: true, ...a.needs })),
+    ];
     return { variants, bindings, origin: origins.intern(draft.source), flops: draft.flops };
   };
 

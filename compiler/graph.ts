@@ -3,7 +3,7 @@
  * (`emit`) and, if it is differentiable, its adjoint. Values are matrices whose number of rows is a run-time symbol.
  */
 import type { KernelSpec, ParamValue } from '../kernels/spec.ts';
-import type { Size, SizeSymbol } from './plan/schema.ts';
+import type { Size, SizeSymbol, Variant } from './plan/schema.ts';
 import type { Storage } from './plan/storage.ts';
 
 /** A place fixed at compile time inside a named buffer, in bytes. */
@@ -36,6 +36,14 @@ export interface Source {
   module: string;
 }
 
+/** Another kernel for the same work; `needs` is what a device must offer for it. */
+export interface Alternative {
+  spec: KernelSpec;
+  grid: [Size, Size, Size];
+  params?: Record<string, ParamValue>;
+  needs?: Pick<Variant, 'features' | 'limits' | 'subgroupSize' | 'subgroupMatrix'>;
+}
+
 /** One kernel launch before buffers are assigned. A read binding left out gets a dummy. */
 export interface Draft {
   spec: KernelSpec;
@@ -43,7 +51,7 @@ export interface Draft {
   bindings: Record<string, Value | Place | undefined>;
   grid: [Size, Size, Size];
   /** Faster ways for capable devices: same bindings, and the same parameters but for `params`. */
-  alternatives?: { spec: KernelSpec; grid: [Size, Size, Size]; params?: Record<string, ParamValue> }[];
+  alternatives?: Alternative[];
   /** The uniform `site` of kernels that have one. */
   site?: { index: number; rowStart?: number; rowLimit?: number };
   flops: { symbol?: SizeSymbol; each: number };

@@ -11,13 +11,26 @@ export type TileRows = SizeSymbol | { symbol: SizeSymbol; minus: number; limit: 
 /** Programs of at most so many rows are run by kernels for a few. */
 export const FEW = 16;
 
-/** A matrix kernel and its grid, and the faster one for hardware. `storage`: of the frozen weights; `most`: rows at most. */
+/** Matrix units as NVIDIA's have them, with what of the reduction a workgroup's memory holds at a time. */
+const MATRIX = {
+  features: ['chromium-experimental-subgroup-matrix', 'subgroups', 'shader-f16'],
+  subgroupSize: 32,
+  subgroupMatrix: [16, 16, 16] as [number, number, number],
+};
+const DEPTHS = [
+  { params: { DEPTH: 16 }, needs: MATRIX },
+  { params: { DEPTH: 32 }, needs: { ...MATRIX, limits: { maxComputeWorkgroupStorageSize: 24 * 1024 } } },
+];
+
+/**
+ * A matrix kernel and its grid, and faster ones for hardware. `storage`: of the frozen weights; `most`: rows at most;
+ * `f16`: whether operands may be rounded to it where the device multiplies matrices of them.
+ */
 export function tiled(
   name: 'linear.forward' | 'linear.input_grad',
   columns: number,
   rows: TileRows,
-  storage: Storage = 'f32',
-  most = Infinity,
+  { storage = 'f32', most = Infinity, f16 = true }: { storage?: Storage; most?: number; f16?: boolean },
 ): Pick<Draft, 'spec' | 'grid' | 'alternatives'> {
   const shape = (kind: keyof typeof LINEAR_GRIDS) => ({
     spec: kernel(kind, storage),
@@ -27,7 +40,8 @@ export function tiled(
     const few = shape('linear.forward_few');
     return { ...few, alternatives: [{ ...few, params: { LANES: 4 } }] };
   }
-  return { ...shape(name), alternatives: [shape(`${name}_tiled`)] };
+  const matrix = DEPTHS.map(depth => ({ ...shape(`${name}_matrix`), ...depth }));
+  return { ...shape(name), alternatives: [shape(`${name}_tiled`), ...(f16 ? matrix : [])] };
 }
 
 function gridOf(name: keyof typeof LINEAR_GRIDS, columns: number, rows: TileRows): [Size, Size, Size] {

@@ -147,15 +147,23 @@ export function adapt(
   return inner;
 }
 
+/** Every program of a plan asks for those of every stack. */
+const known = new WeakMap<Stack, Record<string, ParamValue>>();
+
 /** What all adapter kernels know of a stack: gains/layout.wgsl. */
 function parameters(stack: Stack, maxRows: number): Record<string, ParamValue> {
+  const params = known.get(stack) ?? layoutOf(stack);
+  known.set(stack, params);
+  return { ...params, MAX_ROWS: maxRows };
+}
+
+function layoutOf(stack: Stack): Record<string, ParamValue> {
   const { adapters } = stack;
   const experts = adapters.flatMap((a, i) => a.experts.map(e => ({ ...e, adapter: i })));
   const curved = [...new Set(experts.map(e => e.space.radial))].filter(r => !r.flat);
   return {
     ADAPTERS: adapters.length,
     EXPERTS: experts.length,
-    MAX_ROWS: maxRows,
     MAX_RANK: Math.max(...experts.map(e => e.expert.rank)),
     MAX_EXPERTS: Math.max(...adapters.map(a => a.experts.length)),
     MAX_PARAMETERS: stack.parameters,
@@ -197,6 +205,9 @@ function parameters(stack: Stack, maxRows: number): Record<string, ParamValue> {
 
 /** The parameters that a kernel declares, of those a family of kernels shares. */
 function pick(name: string, params: Record<string, ParamValue>): Record<string, ParamValue> {
-  const known = paramsOf(kernel(name).wgsl);
-  return Object.fromEntries(Object.entries(params).filter(([key]) => known.has(key)));
+  const declared = declarations.get(name) ?? paramsOf(kernel(name).wgsl);
+  declarations.set(name, declared);
+  return Object.fromEntries(Object.entries(params).filter(([key]) => declared.has(key)));
 }
+
+const declarations = new Map<string, Map<string, string>>();

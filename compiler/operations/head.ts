@@ -58,7 +58,7 @@ function project(x: Value, y: Value, table: TokenTable, chunk: Chunk | undefined
       },
       bindings: { x, w: place, y },
       site: { index: 0, ...chunk },
-      ...tiled('linear.forward', columns, rowsOf(x, chunk), table.storage, x.rows.max),
+      ...tiled('linear.forward', columns, rowsOf(x, chunk), { storage: table.storage, most: x.rows.max }),
       flops: { symbol: x.rows.symbol, each: 2 * x.width * rows * share(x, chunk) },
       source,
     };

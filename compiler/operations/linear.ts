@@ -87,7 +87,7 @@ export function linear(
         },
         bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.inner, b: lowRank?.b, residual },
         site: { index: 0 },
-        ...tiled('linear.forward', weight.n, rows.symbol, weight.storage, rows.max),
+        ...tiled('linear.forward', weight.n, rows.symbol, { storage: weight.storage, most: rows.max }),
         flops: { symbol: rows.symbol, each: (weight.place ? 2 * x.width * weight.n : 0) + 2 * rank },
         source,
       },
@@ -145,7 +145,11 @@ export function inputGradient(x: Value, out: Value, parts: InputGradientParts): 
     },
     bindings: { dx: out, dy: matmul?.dy, w: weight?.place, dz, a: projection?.place, x: radial && x, addend },
     site: { index: projection?.site ?? 0, ...chunk },
-    ...tiled('linear.input_grad', out.ld, size, weight?.storage),
+    ...tiled('linear.input_grad', out.ld, size, {
+      storage: weight?.storage ?? 'f32',
+      // a mask of the low-rank part alone has no place among sums that have no elements
+      f16: !projection?.dropout,
+    }),
     flops: { symbol: x.rows.symbol, each: 2 * x.width * ((weight?.rows ?? 0) + (projection?.columns ?? 0)) },
     source: (matmul ?? lowrank)!.source,
   };

@@ -2,7 +2,8 @@
  * Linear layers, frozen, with stacked low-rank adapters. `tiles.ts` says how many workgroups each kernel needs.
  *
  * Variants have the bindings and parameters of the kernel they stand in for: `_tiled` is for hardware (the other one is
- * for processors); `forward_few` is for programs of a few rows, such as decoding.
+ * for processors), `_matrix` for hardware with matrix units of f16, `forward_few` for programs of a few rows, such as
+ * decoding.
  *
  * Those that read w are written for f32; `withStorage` (kernels/weights) gives them for other storages.
  *
@@ -42,6 +43,20 @@ export const linearForwardFew: KernelSpec = {
   bindings: forwardBindings,
 };
 
+export const linearForwardMatrix: KernelSpec = {
+  name: 'linear.forward_matrix',
+  wgsl: source(
+    'linear/matrix_units',
+    ...SITE,
+    'linear/chunk',
+    'linear/matrix_tile',
+    'weights/f32',
+    'linear/forward_io',
+    'linear/forward_matrix',
+  ),
+  bindings: forwardBindings,
+};
+
 const inputGradBindings: readonly Binding[] = [
   frame,
   site,
@@ -71,6 +86,20 @@ export const linearInputGradTiled: KernelSpec = {
     'weights/f32',
     'linear/input_grad_io',
     'linear/input_grad_tiled',
+  ),
+  bindings: inputGradBindings,
+};
+
+export const linearInputGradMatrix: KernelSpec = {
+  name: 'linear.input_grad_matrix',
+  wgsl: source(
+    'linear/matrix_units',
+    ...SITE,
+    'linear/chunk',
+    'linear/matrix_tile',
+    'weights/f32',
+    'linear/input_grad_io',
+    'linear/input_grad_matrix',
   ),
   bindings: inputGradBindings,
 };

@@ -11,6 +11,7 @@ import * as specs from '../../kernels/linear/spec.ts';
 import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
 import { type KernelSpec, specialise } from '../../kernels/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
+import { emulated } from './matrix_emulated.ts';
 
 const ROWS = [0, 1, 37, 129];
 const ALL = 0xffffffff;
@@ -34,12 +35,12 @@ const single = (columns: number, rank = 0) => ({
   SEG_B: [0],
 });
 
-/** Uniform in [−1, 1); columns of each row past `width` are zeros. */
+/** Multiples of 1/1024 in [−1, 1], which f16 holds; columns of each row past `width` are zeros. */
 function matrix(seed: number, rows: number, ld: number, width = ld): Float32Array {
   let state = seed;
   return Float32Array.from({ length: rows * ld }, (_, i) => {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return i % ld < width ? state / 2 ** 31 : 0;
+    return i % ld < width ? Math.round(state / 2 ** 21) / 1024 : 0;
   });
 }
 
@@ -131,7 +132,16 @@ const shared = {
   wgsl: specialise(specs.linearForwardFew.wgsl, { LANES: 4 }),
 };
 
-for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearForwardFew, shared]) {
+const matrixForward = emulated(specs.linearForwardMatrix);
+const matrixInputGrad = emulated(specs.linearInputGradMatrix);
+
+for (const spec of [
+  specs.linearForward,
+  specs.linearForwardTiled,
+  matrixForward,
+  specs.linearForwardFew,
+  shared,
+]) {
   const few = spec.name === specs.linearForwardFew.name;
   const tiled = spec === specs.linearForwardTiled;
   describe(`${spec.name}${spec === shared ? ', shared' : ''}`, () => {
@@ -149,6 +159,14 @@ for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearF
       for (const rows of ROWS) await forward(spec, c, rows);
       await forward(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
     });
+    gpuTest('vocabularies that are no multiple of 4, in chunks of targets', async () => {
+      for (const real of spec === specs.linearForward ? [301, 886] : [301]) {
+        const c = { K: 24, N: Math.ceil(real / 8) * 8, real, targets: true, chunkedOutput: true };
+        for (const start of [0, 32, 64, 128]) await forward(spec, { ...c, chunk: { start, limit: 32 } }, 70);
+      }
+    });
+    // units that are written out take seconds to compile
+    if (spec === matrixForward) return;
     gpuTest('modules wider than a tile, adapters with and without base', async () => {
       const c = { K: 24, N: 144, segments: WIDE, bLength: WIDE_B, ldS: 36 };
       for (const base of tiled ? [true] : [true, false]) {
@@ -164,12 +182,6 @@ for (const spec of [specs.linearForward, specs.linearForwardTiled, specs.linearF
     gpuTest('stacked projection under dropout, whole and from a row on', async () => {
       const c = { K: 128, N: 20, ldY: 24, real: 18, dropout: 0.3 };
       for (const start of [0, 16]) await forward(spec, { ...c, chunk: { start, limit: ALL } }, 37);
-    });
-    gpuTest('vocabularies that are no multiple of 4, in chunks of targets', async () => {
-      for (const real of spec === specs.linearForward ? [301, 886] : [301]) {
-        const c = { K: 24, N: Math.ceil(real / 8) * 8, real, targets: true, chunkedOutput: true };
-        for (const start of [0, 32, 64, 128]) await forward(spec, { ...c, chunk: { start, limit: 32 } }, 70);
-      }
     });
   });
 }
@@ -230,20 +242,22 @@ async function inputGrad(spec: KernelSpec, c: GradCase, rows: number): Promise<v
   compare(dx, linearInputGrad(p, inputs, rows, part, dropout), K, part);
 }
 
-for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled]) {
+for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled, matrixInputGrad]) {
   describe(spec.name, () => {
     gpuTest('base, adapters under dropout, radial terms and addend; chunks of them', async () => {
-      const c = { K: 172, N: 40, SZ: 21, radials: 3, addend: true, dropout: 0.3 };
+      const dropped = spec === matrixInputGrad ? {} : { dropout: 0.3 };
+      const c = { K: 172, N: 40, SZ: 21, radials: 3, addend: true, ...dropped };
       for (const rows of ROWS) await inputGrad(spec, c, rows);
       await inputGrad(spec, { ...c, chunk: { start: 5, limit: 20 } }, 37);
     });
-    gpuTest('each term alone', async () => {
-      await inputGrad(spec, { K: 128, radials: 1 }, 37);
-      await inputGrad(spec, { K: 128, addend: true }, 37);
-      if (spec === specs.linearInputGradTiled) return;
-      await inputGrad(spec, { K: 128, N: 72 }, 37);
-      await inputGrad(spec, { K: 128, SZ: 18 }, 37);
-    });
+    if (spec !== matrixInputGrad)
+      gpuTest('each term alone', async () => {
+        await inputGrad(spec, { K: 128, radials: 1 }, 37);
+        await inputGrad(spec, { K: 128, addend: true }, 37);
+        if (spec !== specs.linearInputGrad) return;
+        await inputGrad(spec, { K: 128, N: 72 }, 37);
+        await inputGrad(spec, { K: 128, SZ: 18 }, 37);
+      });
     gpuTest('vocabularies, in chunks of targets', async () => {
       for (const N of spec === specs.linearInputGrad ? [301, 886] : [301]) {
         const c = { K: 24, N, targets: true, chunkedInput: true };

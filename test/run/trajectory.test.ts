@@ -77,8 +77,8 @@ describe('one path', () => {
     const taken = new Set<string>();
     for (const dispatch of Object.values(compiled.plan.programs).flat()) {
       if (/q_proj/.test(compiled.plan.origins[dispatch.origin].module)) {
-        for (const { kernel, hardware } of dispatch.variants)
-          if (hardware) taken.add(compiled.plan.kernels[kernel].name);
+        for (const { kernel, hardware, features } of dispatch.variants)
+          if (hardware && !features) taken.add(compiled.plan.kernels[kernel].name);
       } else {
         dispatch.variants.splice(1);
       }
