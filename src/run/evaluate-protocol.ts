@@ -22,6 +22,7 @@ import {
 import { generate, generationRows } from '../runtime/generate.ts';
 import { parameterFloats } from '../runtime/parameters.ts';
 import { refresh, switchAdapters } from '../runtime/session.ts';
+import { TextStream } from '../runtime/text-stream.ts';
 import { loadAdapter } from './adapter-file.ts';
 import { type Base, openBase } from './base.ts';
 import { type Asked, beginRecord, type RecordedAnswer, readAnswers } from './evaluate-record.ts';
@@ -134,8 +135,9 @@ async function evaluateSide(
       const base = await open();
       switchAdapters(base.executor, new Set(side === 'adapter' ? base.plan.slots : []));
       await refresh(base.executor);
-      listener.phase(`evaluating ${args.protocol} (${side})`, COMPILING);
-      for await (const batch of ask(base, items, pending, args, listener.stop)) {
+      const phase = () => listener.phase(`evaluating ${args.protocol} (${side})`, COMPILING);
+      phase();
+      for await (const batch of ask(base, items, pending, args, listener.stop, phase)) {
         for (const { index, prompt, output } of batch) {
           const answer = scored(index, prompt, output);
           answers.push(answer);
@@ -159,6 +161,9 @@ async function evaluateSide(
   };
 }
 
+/** A sign of life during a long batch, milliseconds. */
+const BEAT = 10_000;
+
 /** Texts to the questions with these indices, a batch at a time. Ends early when stopped. */
 async function* ask(
   { executor, tokenizer }: Base,
@@ -166,6 +171,7 @@ async function* ask(
   pending: readonly number[],
   args: ProtocolArgs,
   stop: AbortSignal,
+  alive: () => void,
 ): AsyncGenerator<{ index: number; prompt: string; output: string }[]> {
   const protocol: Protocol = PROTOCOLS[args.protocol];
   const prompt: Prompt = PROMPTS[args.prompt];
@@ -173,11 +179,28 @@ async function* ask(
   const end = tokenizer.idOf(prompt.stop ?? '');
   const eos = end === undefined ? tokenizer.eos : [...tokenizer.eos, end];
   const size = Math.min(args.batch, generationRows(executor));
+  let last = performance.now();
   for (let at = 0; at < pending.length && !stop.aborted; at += size) {
     const part = pending.slice(at, at + size);
     const prompts = part.map(index => promptOf(items[index], protocol, prompt, tokenizer));
-    const ids = prompts.map(p => p.ids);
-    const tokens = await generate(executor, ids, { maxTokens, eos, stop });
+    const streams = part.map(() => new TextStream(tokenizer, [prompt.stop ?? '']));
+    const tokens = await generate(
+      executor,
+      prompts.map(p => p.ids),
+      {
+        maxTokens,
+        eos,
+        stop,
+        onToken: (row, token) => {
+          if (performance.now() > last + BEAT) {
+            alive();
+            last = performance.now();
+          }
+          streams[row].push(token);
+          return streams[row].stopped;
+        },
+      },
+    );
     // an answer that was cut short by a stop is no answer
     if (stop.aborted) return;
     yield part.map((index, i) => {
