@@ -29,7 +29,7 @@ const plain = { label: false, targets: 'none', on: false, layers: false, status:
 export const KIND = {
   model: {
     ...plain,
-    doc: 'The frozen checkpoint: a folder in Hugging Face layout.',
+    doc: 'The frozen checkpoint: a folder in Hugging Face layout, or OWNER/NAME of one that `mos pull` has fetched.',
     example: 'model "models/tiny-qwen2" < dtype: f32 >',
     targets: 'path',
     fields: modelFields,

@@ -109,7 +109,7 @@ export const FAULTS = {
   },
   'unsupported-model': {
     about: 'The architecture, or an option of it, is not supported.',
-    help: 'use a Llama, Mistral, Qwen2 or Qwen3 checkpoint with full attention and unquantised weights',
+    help: 'use a Llama, Mistral, Qwen2, Qwen3 or Gemma 3 (text) checkpoint with unquantised weights',
   },
   'unsupported-shape': {
     about: 'A dimension of the model is not a multiple of four, which the kernels need.',
