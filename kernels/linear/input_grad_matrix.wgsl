@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var r = begin; r < SIDE; r += STRIDE) {
         var v = vec4<f32>();
         if (r < here && j + 4u * part < SZ) { v = dz_at(row + r, j / 4u + part); }
-        stage_left(r * PITCH + 4u * part, v);
+        stage_gradient(r * PITCH + 4u * part, v);
       }
       for (var q = lane / 32u; q < DEPTH; q += 4u) {
         var v = vec4<f32>();
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var r = begin; r < SIDE; r += STRIDE) {
         var v = vec4<f32>();
         if (r < here && DY_COLUMN + n + 4u * part < LD_DY) { v = dy[dy0 + r * DY4 + n / 4u + part]; }
-        stage_left(r * PITCH + 4u * part, v);
+        stage_gradient(r * PITCH + 4u * part, v);
       }
       for (var q = lane / 32u; q < DEPTH; q += 4u) {
         var v = vec4<f32>();

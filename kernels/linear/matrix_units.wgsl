@@ -17,8 +17,12 @@ var<workgroup> results: array<f32, 4 * 256>;
 fn halves(v: vec4<f32>) -> vec4<f16> { return vec4<f16>(clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0))); }
 
 // Four neighbours from `at`, a multiple of 4.
-fn stage_left(at: u32, v: vec4<f32>) {
-  let h = halves(v);
+fn stage_left(at: u32, v: vec4<f32>) { write_left(at, halves(v)); }
+
+// Gradients are let overflow: a step that is not finite is skipped and the loss scaled less, a clamped one would be wrong.
+fn stage_gradient(at: u32, v: vec4<f32>) { write_left(at, vec4<f16>(v)); }
+
+fn write_left(at: u32, h: vec4<f16>) {
   left[at] = h.x; left[at + 1u] = h.y; left[at + 2u] = h.z; left[at + 3u] = h.w;
 }
 

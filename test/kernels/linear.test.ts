@@ -9,7 +9,7 @@ import {
 } from '../../kernels/linear/reference.ts';
 import * as specs from '../../kernels/linear/spec.ts';
 import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
-import { type KernelSpec, specialise } from '../../kernels/spec.ts';
+import { type KernelSpec, type ParamValue, specialise } from '../../kernels/spec.ts';
 import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
 import { emulated } from './matrix_emulated.ts';
 
@@ -288,4 +288,36 @@ gpuTest('dropout acts in training only', async () => {
     { frame: { ...FRAME, training: 0, tokens: 2 }, workgroups: [1, 1] },
   );
   expect(y).toEqual(x);
+});
+
+gpuTest('past f16: activations stop at its largest number, a gradient shows in its row', async () => {
+  const K = 128;
+  const run = async (
+    spec: KernelSpec,
+    params: Record<string, ParamValue>,
+    buffers: Record<string, Float32Array>,
+  ) =>
+    runKernel(
+      spec,
+      params,
+      { site: site(1, everything), ...buffers },
+      { frame: { tokens: 2 }, workgroups: [1, 1] },
+    );
+  // the second row alone
+  const large = Float32Array.from({ length: 2 * K }, (_, i) => (i === K + 3 ? 1e6 : 0));
+  const identity = Float32Array.from({ length: K * K }, (_, i) => (i % (K + 1) === 0 ? 1 : 0));
+  const size = { N: K, ...single(K) };
+  const { y } = await run(
+    matrixForward,
+    { ...size, LD_X: K, LD_Y: K },
+    { x: large, w: identity, y: new Float32Array(2 * K) },
+  );
+  expect(Array.from(y)).toEqual(Array.from(large, v => Math.min(v, 65504)));
+  const { dx } = await run(
+    matrixInputGrad,
+    { N: K, LD_DY: K, LD_DX: K },
+    { dy: large, w: identity, dx: new Float32Array(2 * K) },
+  );
+  expect(dx.subarray(0, K).every(v => v === 0)).toBe(true);
+  expect(dx.subarray(K).some(v => !Number.isFinite(v))).toBe(true);
 });

@@ -20,6 +20,7 @@ fn halves(v: vec4<f32>) -> vec2<u32> {
   return vec2<u32>(pack2x16float(fits.xy), pack2x16float(fits.zw));
 }
 fn stage_left(at: u32, v: vec4<f32>) { let h = halves(v); left[at / 2u] = h.x; left[at / 2u + 1u] = h.y; }
+fn stage_gradient(at: u32, v: vec4<f32>) { left[at / 2u] = pack2x16float(v.xy); left[at / 2u + 1u] = pack2x16float(v.zw); }
 fn stage_right(at: u32, v: vec4<f32>) { let h = halves(v); right[at / 2u] = h.x; right[at / 2u + 1u] = h.y; }
 fn load_left(at: u32) -> Left { return at; }
 fn load_right_columns(at: u32) -> Right { return Right(at, false); }
