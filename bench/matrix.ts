@@ -77,7 +77,7 @@ async function measure(bench: Bench): Promise<Outcome> {
       const times: number[] = [];
       for (let i = 0; i < bench.samples(15); i++) times.push(await run());
       out.destroy();
-      const subgroups = GROUPS * (THREADS / info.subgroupMaxSize);
+      const subgroups = (GROUPS * THREADS) / (info.subgroupMaxSize ?? 32);
       const flops = 2 * M * N * K * 4 * LOOPS * subgroups;
       rows.push([`${M}×${N}×${K}`, show(spread(times.map(ms => flops / ms / 1e9)), 0)]);
     }

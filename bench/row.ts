@@ -64,10 +64,10 @@ export class Bench {
   async executor(
     { plan, files }: { plan: Plan; files: ReadonlyMap<string, string> },
     tensors: TensorSource,
-    options: ExecutorOptions & { wanted?: string[]; opened?: OpenedDevice } = {},
+    options: ExecutorOptions & { opened?: OpenedDevice } = {},
   ): Promise<Executor> {
-    const { wanted, opened, ...rest } = options;
-    const device = opened ?? (await this.device(plan, wanted));
+    const { opened, ...rest } = options;
+    const device = opened ?? (await this.device(plan));
     const executor = await Executor.open(plan, files, device, tensors, { use: 'training', ...rest });
     this.open.push(executor);
     return executor;

@@ -8,6 +8,7 @@ import { programsOf, type Use } from '../../compiler/plan/uses.ts';
 import { fault } from '../report/portable.ts';
 import { PlanBuffers, type Range } from './buffers.ts';
 import type { Watched } from './device.ts';
+import { Pace } from './pace.ts';
 import { type Bound, type Choose, lastVariant, Pipelines } from './pipelines.ts';
 import type { TensorSource } from './upload-weights.ts';
 
@@ -38,11 +39,9 @@ interface Submit {
   programs: string[];
   first: Dispatch;
   last: Dispatch;
+  flops: number;
 }
 
-/** A slow device gets submits of about half a second of work, below any watchdog. */
-const SOFTWARE_FLOPS_PER_SUBMIT = 1e9;
-const HARDWARE_FLOPS_PER_SUBMIT = 2e12;
 const MAX_WORKGROUPS = 65535;
 
 export class Executor {
@@ -54,6 +53,7 @@ export class Executor {
   readonly pipelines: Pipelines;
   private readonly device: GPUDevice;
   private readonly programs = new Map<string, Promise<Bound[]>>();
+  private readonly pace: Pace;
   private readonly submitted = { dispatches: 0, submits: 0 };
   /** Submits the GPU has not finished, oldest first. */
   private readonly open = new Set<Submit>();
@@ -69,6 +69,7 @@ export class Executor {
     this.device = opened.device;
     this.hardware = options.hardwareVariants ?? !opened.software;
     this.buffers = new PlanBuffers(plan, opened);
+    this.pace = new Pace(opened.software);
     this.pipelines = new Pipelines(plan, files, opened, options.choose ?? lastVariant(this.hardware));
   }
 
@@ -98,8 +99,8 @@ export class Executor {
   }
 
   /** Totals since opening, for reports and tests. */
-  get counters(): { dispatches: number; submits: number; buffers: number } {
-    return { ...this.submitted, buffers: this.buffers.made };
+  get counters() {
+    return { ...this.submitted, buffers: this.buffers.made, ...this.pipelines.made };
   }
 
   has(name: string): boolean {
@@ -171,7 +172,7 @@ export class Executor {
   /** Runs programs one after another on the batch described by the symbols. Returns when all of it is submitted. */
   async run(names: string[], symbols: Symbols, frame: Frame): Promise<void> {
     this.writeFrame(symbols, frame);
-    const limit = this.opened.software ? SOFTWARE_FLOPS_PER_SUBMIT : HARDWARE_FLOPS_PER_SUBMIT;
+    const limit = this.pace.flops;
     let encoder = this.device.createCommandEncoder();
     let pass = encoder.beginComputePass();
     let pending = 0;
@@ -181,7 +182,7 @@ export class Executor {
       pass.end();
       this.device.queue.submit([encoder.finish()]);
       this.submitted.submits++;
-      if (first && last) this.follow({ programs: names, first, last });
+      if (first && last) this.follow({ programs: names, first, last, flops: pending });
     };
     for (const bound of (await Promise.all(names.map(n => this.program(n)))).flat()) {
       if (!this.record(pass, bound, symbols)) continue;
@@ -216,9 +217,12 @@ export class Executor {
 
   private follow(submit: Submit): void {
     this.open.add(submit);
+    const started = performance.now();
     const done = () => {
       // After a loss everything counts as done, although it is not.
-      if (!this.opened.failure()) this.open.delete(submit);
+      if (this.opened.failure()) return;
+      this.open.delete(submit);
+      this.pace.done(submit.flops, started, performance.now());
     };
     this.device.queue.onSubmittedWorkDone().then(done, () => {});
   }

@@ -41,6 +41,8 @@ export class Pipelines {
   private readonly watched: Watched;
   private readonly choose: Choose;
   private readonly compiled = new Map<number, Promise<GPUComputePipeline>>();
+  /** Made since opening. */
+  readonly made = { pipelines: 0, bindGroups: 0 };
 
   constructor(plan: Plan, files: ReadonlyMap<string, string>, watched: Watched, choose: Choose) {
     this.plan = plan;
@@ -62,10 +64,12 @@ export class Pipelines {
   ): Promise<Bound> {
     let compiling = this.compiled.get(variant.kernel);
     if (!compiling) {
+      this.made.pipelines++;
       compiling = this.compile(variant.kernel, dispatch);
       this.compiled.set(variant.kernel, compiling);
     }
     const pipeline = await compiling;
+    this.made.bindGroups++;
     const bindGroup = this.watched.device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: dispatch.bindings.map((_, binding) => ({ binding, resource: resource(dispatch, binding) })),
