@@ -55,7 +55,7 @@ test('a missing model folder', async () => {
   const file = program('adapter q_proj < experts: euclid >', 'modle');
   expectMistake(
     await mos(['compile', file, '--out', path('out')]),
-    'file-not-found',
+    'model-not-found',
     'modle',
     'program.mos:1:',
   );
