@@ -188,8 +188,13 @@ export class LanguageModel {
 
   /** Whether a prompt and an answer of so many tokens have room in the plan's context. */
   fits(prompt: readonly Message[], maxTokens: number): boolean {
-    const { tokenizer } = this;
-    return tokenizer.encode(tokenizer.render(prompt, true)).length + maxTokens <= this.plan.context;
+    return maxTokens <= this.room(prompt);
+  }
+
+  /** Tokens that an answer to a prompt can have in the plan's context; below 1, none. */
+  room(prompt: Prompt): number {
+    const messages = typeof prompt === 'string' ? [{ role: 'user' as const, content: prompt }] : prompt;
+    return this.plan.context - this.tokenizer.encode(this.tokenizer.render(messages, true)).length;
   }
 
   #slotsInUse(): readonly string[] {

@@ -1,0 +1,33 @@
+/**
+ * The worker: trains a plan off the main thread, wherever there is WebGPU in a worker (browsers, Deno). It is told
+ * `{ plan, model, data }`, files by path, and answers with what happens; `'stop'` ends it after the step at hand.
+ */
+import { MosError, WebModel } from 'mos/web';
+
+const stop = new AbortController();
+
+async function train({ plan, model, data }) {
+  const tell = message => globalThis.postMessage(message);
+  try {
+    const opened = await WebModel.open(new Map(plan), new Map(model), {
+      signal: stop.signal,
+      onPhase: phase => tell({ kind: 'phase', phase }),
+    });
+    const result = await opened.train(data, {
+      signal: stop.signal,
+      onStep: event => tell({ kind: 'step', event }),
+    });
+    tell({ kind: 'done', result, adapter: await (await opened.adapterFile()).arrayBuffer() });
+    opened.close();
+  } catch (error) {
+    tell({
+      kind: 'failed',
+      diagnostics: error instanceof MosError ? error.diagnostics : [{ code: 'bug', message: String(error) }],
+    });
+  }
+}
+
+globalThis.onmessage = ({ data }) => {
+  if (data === 'stop') stop.abort();
+  else void train(data);
+};
