@@ -104,6 +104,11 @@ async function trainLocked(args: TrainArgs, listener: Listener, hooks: TrainHook
         listener.event?.('begun', undefined);
       });
     } catch (thrown) {
+      if (codeOf(thrown) === 'gpu-hung') {
+        // Closing waits for the GPU, which will not answer; the process ends soon, and nothing may keep this from being told.
+        base = undefined;
+        throw thrown;
+      }
       // Whatever was thrown, a device that failed is the reason for it.
       await base?.opened.settled();
       const error = base?.opened.failure() ?? thrown;
@@ -125,8 +130,10 @@ async function trainLocked(args: TrainArgs, listener: Listener, hooks: TrainHook
 }
 
 function isLoss(error: unknown): error is Fault {
-  return error instanceof Fault && error.diagnostics[0].code === 'gpu-lost';
+  return codeOf(error) === 'gpu-lost';
 }
+
+const codeOf = (error: unknown) => (error instanceof Fault ? error.diagnostics[0].code : undefined);
 
 function givenUp(error: Fault, step: number): Fault {
   const [{ message, notes = [] }] = error.diagnostics;

@@ -138,7 +138,7 @@ class FakeExecutor {
 /** Stands in for `openBase`; `last` is the executor of the newest base. */
 export function fakeBase(
   behaviour: Behaviour = {},
-): typeof openBase & { last?: FakeExecutor; opened: number } {
+): typeof openBase & { last?: FakeExecutor; opened: number; closed: number } {
   const open = async (folder: string): Promise<Base> => {
     const { plan } = readPlan(folder);
     const checkpoint = openCheckpoint(inPlan(folder, plan.model!.path));
@@ -171,7 +171,10 @@ export function fakeBase(
       folder,
       checkpoint,
       tokenizer,
-      close: () => checkpoint.close(),
+      close() {
+        open.closed++;
+        checkpoint.close();
+      },
       opened: opened as unknown as Base['opened'],
       executor: executor as unknown as Executor,
       choices: {},
@@ -179,5 +182,6 @@ export function fakeBase(
   };
   open.last = undefined as FakeExecutor | undefined;
   open.opened = 0;
-  return open as typeof openBase & { last?: FakeExecutor; opened: number };
+  open.closed = 0;
+  return open as ReturnType<typeof fakeBase>;
 }

@@ -164,6 +164,8 @@ fault(
     const message = await faultWithNotes(() => trial(run, { hooks: { openBase, stepSeconds: 0.5 } }));
     expect(message).toContain('gpu-hung');
     expect(message).toContain('program.mos:2:1');
+    // Closing would wait for it.
+    expect([openBase.opened, openBase.closed]).toEqual([1, 0]);
     const watchdog = new Watchdog(0.3, () => []);
     expect(await codeOf(() => watchdog.guard(new Promise(() => {}), 'it', watchdog.limit))).toBe('gpu-hung');
     const { code, stderr } = await misbehave(['spin', '1']);
