@@ -125,7 +125,8 @@ async function evaluateSide(
     return { index, line, prompt, output, extracted, gold, correct };
   };
   const answers = readAnswers(record, asked).map(a => scored(a.index, a.prompt, a.output));
-  const log = beginRecord(record, { ...asked, rule: args.rule, scoring: protocol.scoring }, answers);
+  const { scoring, decoding: published } = protocol;
+  const log = beginRecord(record, { ...asked, rule: args.rule, scoring, published }, answers);
   try {
     const known = new Set(answers.map(a => a.index));
     const pending = [...items.keys()].filter(index => !known.has(index));

@@ -28,6 +28,8 @@ const headSchema = askedSchema.extend({
   type: z.literal('evaluation'),
   rule: z.string(),
   scoring: z.string(),
+  /** How the published numbers were decoded. */
+  published: z.string(),
 });
 
 const answerSchema = z.strictObject({

@@ -91,6 +91,7 @@ describe('a published evaluation', () => {
       prompt: 'chat',
       rule: 'last-number',
       decoding: 'greedy',
+      published: '4 beams',
       adapter: null,
     });
     expect(answers.map(a => a.index)).toEqual([0, 1, 2, 3, 4]);
