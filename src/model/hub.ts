@@ -37,6 +37,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 /** Silence on a connection after which it counts as cut. */
 const SILENCE_MS = 60_000;
+const SILENT = `silent for ${SILENCE_MS / 1000} s`;
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504, 520, 522, 524]);
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
@@ -109,6 +110,17 @@ export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> 
   }
 }
 
+/** One answer's head; a server that says nothing is hung up on. */
+async function ask(at: URL, headers: Record<string, string>): Promise<Response> {
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(new Error(SILENT)), SILENCE_MS);
+  try {
+    return await fetch(at, { headers, redirect: 'manual', signal: control.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function request(
   hub: Hub,
   url: string,
@@ -122,7 +134,7 @@ async function request(
     if (hub.token && at.origin === home) headers.authorization = `Bearer ${hub.token}`;
     let response: Response;
     try {
-      response = await withTimeout(fetch(at, { headers, redirect: 'manual' }));
+      response = await ask(at, headers);
     } catch (error) {
       throw passing(at.href, error);
     }
@@ -219,7 +231,7 @@ function passing(url: string, error: unknown): Error {
 function withTimeout<T>(work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`silent for ${SILENCE_MS / 1000} s`)), SILENCE_MS);
+    timer = setTimeout(() => reject(new Error(SILENT)), SILENCE_MS);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

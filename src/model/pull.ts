@@ -114,6 +114,7 @@ export async function pull(
 
 /** The safetensors files of a model: one, or those that its index names. */
 async function weightFiles({ files }: Listing, get: Fetch): Promise<RemoteFile[]> {
+  if (!files.has('config.json')) throw fault('bad-checkpoint', 'the repository has no config.json');
   const single = files.get(WEIGHTS);
   if (single) return [single];
   const index = files.get(INDEX);
@@ -124,9 +125,8 @@ async function weightFiles({ files }: Listing, get: Fetch): Promise<RemoteFile[]
   if (index.size > SMALL_JSON.maxBytes * 16)
     throw fault('file-too-large', `${INDEX} has ${index.size} bytes`);
   const path = await get.file(index, () => {});
-  const { weight_map: map } = readJson(path, { ...SMALL_JSON, maxBytes: index.size }) as {
-    weight_map?: unknown;
-  };
+  const json = readJson(path, { ...SMALL_JSON, maxBytes: index.size });
+  const map = (json as { weight_map?: unknown } | null)?.weight_map;
   const names = new Set(Object.values(typeof map === 'object' && map !== null ? map : {}).map(String));
   if (names.size === 0) throw fault('bad-checkpoint', `${INDEX} names no files`);
   return [

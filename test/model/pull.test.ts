@@ -323,6 +323,13 @@ describe('what is refused', () => {
   test('a repository without safetensors', async () => {
     hub.files.delete(WEIGHTS);
     expect((await faultOf(run())).code).toBe('bad-checkpoint');
+    for (const text of ['null', '[]', '{}', '{"weight_map": 3}']) {
+      hub.files.set('model.safetensors.index.json', new TextEncoder().encode(text));
+      expect((await faultOf(run())).code).toBe('bad-checkpoint');
+    }
+    hub.files = filesOf(TINY);
+    hub.files.delete('config.json');
+    expect((await faultOf(run())).message).toContain('has no config.json');
   });
 });
 
