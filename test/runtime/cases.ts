@@ -8,6 +8,7 @@
  *              want.validation [1] (of batch 0 at the end), want.final.NAME
  */
 import {
+  type CheckedPlan,
   type Loaded,
   load,
   pack,
@@ -42,14 +43,7 @@ export async function runCase(name: string, device: GPUDevice, read: ReadFile): 
   const text = async (path: string) => new TextDecoder().decode(await read(`${name}/${path}`));
   const { kind, tolerance } = JSON.parse(await text('case.json')) as CaseDescription;
   const tensors = new SafetensorsBytes(await read(`${name}/case.safetensors`));
-  const plan = await readPlan(await text('plan.json'), text);
-  const watched = watchDevice(device);
-  const loaded = await load(plan, watched, {
-    tensors: async (tensor, range) => tensors.readF32(`base.${tensor}`, range),
-  });
-  const out = await (kind === 'adapter' ? runAdapter : runTraining)(loaded, tensors);
-  loaded.close();
-  watched.check();
+  const out = await compute(kind, await readPlan(await text('plan.json'), text), tensors, device);
   const wanted = [...tensors.tensors.keys()].filter(key => key.startsWith('want.'));
   return wanted.map(key => {
     const tensor = key.slice('want.'.length);
@@ -59,6 +53,25 @@ export async function runCase(name: string, device: GPUDevice, read: ReadFile): 
     const { error, zero } = distance(got, tensors.readF32(key), start);
     return { case: name, tensor, error, tolerance: zero ? ZERO : tolerance[part] };
   });
+}
+
+/** What comes out of a case, by name, for the tensors that go in. */
+export async function compute(
+  kind: CaseDescription['kind'],
+  plan: CheckedPlan,
+  tensors: SafetensorsBytes,
+  device: GPUDevice,
+): Promise<Map<string, Float32Array>> {
+  const watched = watchDevice(device);
+  const loaded = await load(plan, watched, {
+    tensors: async (tensor, range) => tensors.readF32(`base.${tensor}`, range),
+  });
+  try {
+    return await (kind === 'adapter' ? runAdapter : runTraining)(loaded, tensors);
+  } finally {
+    loaded.close();
+    watched.check();
+  }
 }
 
 /** `start`: what a trained tensor began with; the distance is then relative to how far it should have gone. */
@@ -143,7 +156,7 @@ async function runAdapter(loaded: Loaded, tensors: SafetensorsBytes): Promise<Ma
 async function runTraining(loaded: Loaded, tensors: SafetensorsBytes): Promise<Map<string, Float32Array>> {
   const session = new Session(loaded.executor);
   session.start(parametersOf(loaded, tensors));
-  const steps = tensors.tensors.get('want.loss')!.shape[0];
+  const steps = [...tensors.tensors.keys()].filter(key => /^batch\.\d+\.ids$/.test(key)).length;
   const loss: number[] = [];
   const norm: number[] = [];
   for (let step = 0; step < steps; step++) {

@@ -41,6 +41,8 @@ export function writeCase(
   tensors: Tensors,
 ): void {
   writePlan(folder, plan, files);
+  // without the spaces: some of these are kept for ever
+  writeFileSync(join(folder, 'plan.json'), JSON.stringify(plan));
   writeSafetensors(join(folder, 'case.safetensors'), tensors);
   const description: CaseDescription = { kind, tolerance: TOLERANCE[kind] };
   writeFileSync(join(folder, 'case.json'), `${JSON.stringify(description, null, 1)}\n`);
