@@ -7,8 +7,8 @@
  * - every buffer is NaN until the host or a kernel writes it, and scratch memory again when a run begins and when a new
  *   value moves in; a kernel that reads a buffer which has no value yet is reported by name.
  *
- * To use it, spread `checkedDevice(opened, plan)` in place of an opened device, run, and ask for `problems()`. It serves
- * what the executor uses of WebGPU: explicit layouts, one bind group, direct dispatches.
+ * `checkedDevice(device, plan).device` stands in for the device; afterwards `problems()` says what was found. It serves what
+ * the executor uses of WebGPU: explicit layouts, one bind group, direct dispatches.
  */
 import { createHash } from 'node:crypto';
 import type { Plan, PlanKernel } from '../../compiler/plan/schema.ts';
@@ -187,9 +187,11 @@ class Checker implements CheckedDevice {
       },
       submit: commands => {
         queue.submit(commands);
-        for (const command of commands)
+        for (const command of commands) {
           for (const evidence of this.#commands.get(command) ?? [])
             this.#reading.push(this.#inspect(evidence));
+          this.#commands.delete(command);
+        }
       },
     } as Partial<GPUQueue>);
   }
