@@ -198,10 +198,17 @@ describe('what arrives', () => {
 
 describe('going on', () => {
   test('a cut connection is taken up where it broke', async () => {
-    hub.cuts = [1000, 5001, 20_000];
+    hub.cuts = [1000, 5000, 20_000];
     await run();
-    expect(weightRequests().map(a => a.range)).toEqual([null, 'bytes=1000-', 'bytes=6001-', 'bytes=26001-']);
+    expect(weightRequests().map(a => a.range)).toEqual([null, 'bytes=1000-', 'bytes=6000-', 'bytes=26000-']);
     expect(incomplete()).toEqual([]);
+  });
+
+  test('so is one that breaks with an error, from whatever has arrived', async () => {
+    hub.cuts = [5001];
+    const { folder } = await run();
+    expect(weightRequests()).toHaveLength(2);
+    openCheckpoint(folder).close();
   });
 
   test('so is what an earlier run has left', async () => {
