@@ -21,7 +21,7 @@ export const row: Row = {
   number: 6,
   title: 'Memory of a training step',
   async run(bench): Promise<Outcome> {
-    const [size, batch, length] = bench.software ? [ONE_LAYER, 1, 128] : [QWEN_1_5B, 4, 512];
+    const [size, batch, length] = bench.software ? [ONE_LAYER, 1, 64] : [QWEN_1_5B, 4, 512];
     const shape = shapeOf(size);
     const compiled = planOf(shape, { adapter: mixture(8, 'stereo'), batch, length });
     const tokens = tokenRows(batch, length, shape.vocabulary);

@@ -42,6 +42,7 @@ export async function profileStep(
   executor: Executor,
   device: string,
   onPhase: (phase: string) => void,
+  method: Profile['method'] = executor.opened.device.features.has(TIMESTAMPS) ? 'timestamps' : 'submits',
 ): Promise<Profile> {
   const { plan } = executor;
   const batch = fullBatch(plan);
@@ -58,7 +59,6 @@ export async function profileStep(
     steps.push({ step: performance.now() - started, host: (user + system) / 1000 });
   }
   onPhase('timing kernels');
-  const method = executor.opened.device.features.has(TIMESTAMPS) ? 'timestamps' : 'submits';
   const dispatches: Timed[] = [];
   for (const program of ['refresh', 'forward', 'backward', 'optimizer'])
     dispatches.push(...(await timeProgram(executor, program, method)));
