@@ -5,7 +5,7 @@
 
 /**
  * Files are [path, Blob or bytes] pairs; resolves to `{ result, adapter }`, the bytes of an adapter.safetensors.
- * @param {{ plan: [string, Blob][], model: [string, Blob][], data: Blob[] }} files
+ * @param {{ plan: [string, Blob | Uint8Array][], model: [string, Blob | Uint8Array][], data: (Blob | Uint8Array)[] }} files
  * @param {{ onStep?: (event: import('mos/web').StepEvent) => void, onPhase?: (phase: string) => void, signal?: AbortSignal, url?: URL }} options
  */
 export function trainInWorker(

@@ -6,14 +6,18 @@ import { MosError, WebModel } from 'mos/web';
 
 const stop = new AbortController();
 
+/** Not every runtime hands Blobs to a worker; bytes do as well. */
+const asBlob = file => (file instanceof Blob ? file : new Blob([file]));
+const folder = files => new Map(files.map(([path, file]) => [path, asBlob(file)]));
+
 async function train({ plan, model, data }) {
   const tell = message => globalThis.postMessage(message);
   try {
-    const opened = await WebModel.open(new Map(plan), new Map(model), {
+    const opened = await WebModel.open(folder(plan), folder(model), {
       signal: stop.signal,
       onPhase: phase => tell({ kind: 'phase', phase }),
     });
-    const result = await opened.train(data, {
+    const result = await opened.train(data.map(asBlob), {
       signal: stop.signal,
       onStep: event => tell({ kind: 'step', event }),
     });

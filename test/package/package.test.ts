@@ -4,13 +4,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { install, pack, ROOT, run, temporaryFolder } from './project.ts';
+import { DENO, install, nodeIn, pack, ROOT, run, temporaryFolder } from './project.ts';
 
 const tarball = pack(temporaryFolder('pack'));
 const project = install(tarball);
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const bin = (name: string) => join(project, 'node_modules/.bin', name);
-const NODE = join(project, 'node_modules/node/bin/node');
+const NODE = nodeIn(project);
 
 /** Largest bundle of the runtime entry, bytes after minification. */
 const RUNTIME_BYTES = 40 * 1024;
@@ -68,7 +68,7 @@ describe('installed', () => {
        const { plan } = await compile(program(adapter('q_proj', { experts: [hyperbolic] })), { model: 'model' });
        console.log(wrong.diagnostics[0].code, plan.sites.length, mos\`adapter q_proj < >\`.adapters.length);`,
     );
-    const { out, error, code } = run(project, [bin('deno'), 'run', '-A', 'deno.js']);
+    const { out, error, code } = run(project, [...DENO, 'deno.js']);
     expect([code, out.trim(), code === 0 ? '' : error]).toEqual([0, 'out-of-range 2 1', '']);
   });
 

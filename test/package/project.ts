@@ -7,8 +7,10 @@ import { childEnvironment } from '../../src/host/environment.ts';
 import { writeTinyData, writeTinyModel } from '../tiny-model.ts';
 
 export const ROOT = resolve(import.meta.dir, '../..');
-/** Versions of what the package runs on beside Bun, from npm. */
-const RUNTIMES = ['node@22', 'deno@2'];
+/** What the package runs on beside Bun, from npm: in the project, and by a command. */
+const NODE_PACKAGE = 'node@22';
+export const DENO = ['npx', '-y', 'deno@2.9.6', 'run', '--allow-all', '--unstable-webgpu'];
+export const nodeIn = (project: string): string => join(project, 'node_modules/node/bin/node');
 
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `mos-${name}-`));
@@ -22,7 +24,7 @@ export function pack(folder: string): string {
   return join(folder, readdirSync(folder).find(name => name.endsWith('.tgz'))!);
 }
 
-/** A project with the package, the runtimes, and a tiny model with data. */
+/** A project with the package, Node, and a tiny model with data. */
 export function install(tarball: string): string {
   const project = temporaryFolder('consumer');
   writeFileSync(
@@ -30,7 +32,7 @@ export function install(tarball: string): string {
     JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
   );
   // The optional package is a browser for its software GPU, which the tests' own checkout has.
-  npm(project, 'install', '--omit=optional', '--no-audit', '--no-fund', tarball, ...RUNTIMES);
+  npm(project, 'install', '--omit=optional', '--no-audit', '--no-fund', tarball, NODE_PACKAGE);
   writeTinyModel(join(project, 'model'));
   writeTinyData(join(project, 'data.jsonl'));
   return project;
