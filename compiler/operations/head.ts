@@ -53,8 +53,6 @@ function project(x: Value, y: Value, table: TokenTable, chunk: Chunk | undefined
         HAS_RESIDUAL: false,
         CHUNKED_OUTPUT: chunk !== undefined,
         ...oneSegment(columns),
-        DROPOUT: 0,
-        KEEP_SCALE: 1,
       },
       bindings: { x, w: place, y },
       site: { index: 0, ...chunk },

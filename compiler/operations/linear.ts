@@ -83,7 +83,6 @@ export function linear(
           HAS_RESIDUAL: residual !== undefined,
           CHUNKED_OUTPUT: false,
           ...seg,
-          ...dropout(0),
         },
         bindings: { x, y, w: weight.place, bias: weight.bias, s: lowRank?.inner, b: lowRank?.b, residual },
         site: { index: 0 },

@@ -2,12 +2,6 @@
 // invocations take neighbouring columns. On SwiftShader loads cost most, so the larger the tile the better (in GFLOP/s:
 // 4 × 4 1.8, 4 × 8 2.6, 8 × 8 3.5, 16 × 8 4.0); workgroup memory, scalar accumulators and whole-matrix loads gain nothing.
 
-fn x_at(d: Dropper, row: u32, k: u32) -> vec4<f32> {
-  var value = x[row * K4 + k];
-  if (DROPOUT != 0u) { value = dropped(d, value, row, k); }
-  return value;
-}
-
 @compute @workgroup_size(8, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let first = id.y * 16u;
@@ -18,17 +12,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   var acc: Tile;
 
   if (HAS_BASE) {
-    let drop = dropper();
     let w0 = w_row(column); let w1 = w_row(column + 1u); let w2 = w_row(column + 2u); let w3 = w_row(column + 3u);
     let w4 = w_row(column + 4u); let w5 = w_row(column + 5u); let w6 = w_row(column + 6u); let w7 = w_row(column + 7u);
     for (var k = 0u; k < K4; k++) {
       let wa = mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
       let wb = mat4x4<f32>(load_w4(w4, k), load_w4(w5, k), load_w4(w6, k), load_w4(w7, k));
       add_dots(&acc, Rows(
-        x_at(drop, row + 0u, k), x_at(drop, row + 1u, k), x_at(drop, row + 2u, k), x_at(drop, row + 3u, k),
-        x_at(drop, row + 4u, k), x_at(drop, row + 5u, k), x_at(drop, row + 6u, k), x_at(drop, row + 7u, k),
-        x_at(drop, row + 8u, k), x_at(drop, row + 9u, k), x_at(drop, row + 10u, k), x_at(drop, row + 11u, k),
-        x_at(drop, row + 12u, k), x_at(drop, row + 13u, k), x_at(drop, row + 14u, k), x_at(drop, row + 15u, k),
+        x[(row + 0u) * K4 + k], x[(row + 1u) * K4 + k], x[(row + 2u) * K4 + k], x[(row + 3u) * K4 + k],
+        x[(row + 4u) * K4 + k], x[(row + 5u) * K4 + k], x[(row + 6u) * K4 + k], x[(row + 7u) * K4 + k],
+        x[(row + 8u) * K4 + k], x[(row + 9u) * K4 + k], x[(row + 10u) * K4 + k], x[(row + 11u) * K4 + k],
+        x[(row + 12u) * K4 + k], x[(row + 13u) * K4 + k], x[(row + 14u) * K4 + k], x[(row + 15u) * K4 + k],
       ), wa, wb);
     }
   }

@@ -5,12 +5,6 @@ const LANES: u32 = 1u; // @param 1 or 4
 
 var<workgroup> partial: array<array<vec4<f32>, LANES>, 64>;
 
-fn x_at(d: Dropper, row: u32, k: u32) -> vec4<f32> {
-  var value = x[row * K4 + k];
-  if (DROPOUT != 0u) { value = dropped(d, value, row, k); }
-  return value;
-}
-
 fn put(row: u32, rows: u32, column: u32, sum: vec4<f32>) {
   if (row < rows && column < WIDTH_Y) { finish(row, column, sum); }
 }
@@ -29,15 +23,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var sum3: vec4<f32>;
 
   if (HAS_BASE) {
-    let drop = dropper();
     let w0 = w_row(column); let w1 = w_row(column + 1u); let w2 = w_row(column + 2u); let w3 = w_row(column + 3u);
     for (var k = local.x; k < K4; k += LANES) {
       let m = mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
-      sum0 += x_at(drop, row, k) * m;
+      sum0 += x[row * K4 + k] * m;
       if (several) {
-        sum1 += x_at(drop, row + 1u, k) * m;
-        sum2 += x_at(drop, row + 2u, k) * m;
-        sum3 += x_at(drop, row + 3u, k) * m;
+        sum1 += x[(row + 1u) * K4 + k] * m;
+        sum2 += x[(row + 2u) * K4 + k] * m;
+        sum3 += x[(row + 3u) * K4 + k] * m;
       }
     }
   }

@@ -1,5 +1,5 @@
 // Bindings, parameters and epilogue that the variants of linear.forward share; w is declared by weights/*.wgsl:
-//   y[t, n] = Σ_k drop(x)[t, k]·w[n, k] + bias[n] + Σ_r s[t, SEG_S + r]·b_m[n − SEG_COLUMN, r] + residual[t, n]
+//   y[t, n] = Σ_k x[t, k]·w[n, k] + bias[n] + Σ_r s[t, SEG_S + r]·b_m[n − SEG_COLUMN, r] + residual[t, n]
 // Segment m is one frozen module: output columns [SEG_COLUMN[m], SEG_COLUMN[m + 1]), rank SEG_RANK[m] (0 = no adapter).
 const LD_X: u32 = 64u; // @param
 const N: u32 = 64u; // @param columns computed; columns N..LD_Y become zeros

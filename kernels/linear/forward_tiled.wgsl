@@ -45,7 +45,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (first >= rows || column >= WIDTH_Y) { return; }
   let here = min(rows - first, 64u);
   let row = site.row_start + first;
-  let drop = dropper();
   var acc: array<vec4<f32>, 16>;
 
   // Four passes of 64 lanes stage one tile: 16 rows × 4 vec4 each, so that four lanes read 64 bytes of one row.
@@ -56,10 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var vx = vec4<f32>();
         var vw = vec4<f32>();
         if (k + part < K4) {
-          if (r < here) {
-            vx = x[(row + r) * K4 + k + part];
-            if (DROPOUT != 0u) { vx = dropped(drop, vx, row + r, k + part); }
-          }
+          if (r < here) { vx = x[(row + r) * K4 + k + part]; }
           vw = load_w4(w_row(column + r), k + part);
         }
         x_tile[r * PITCH + part] = vx;

@@ -65,16 +65,14 @@ export function linearForward(
   inputs: { x?: Matrix; w?: Matrix; bias?: Matrix; s?: Matrix; b?: Matrix; residual?: Matrix },
   rows: number,
   chunk: Chunk,
-  dropout?: Dropout,
 ): Float64Array {
   const { x, w, bias, s, b, residual } = inputs;
   const y = new Float64Array(rows * p.LD_Y);
   for (let i = 0; i < chunk.count; i++) {
     const t = chunk.start + i;
-    const masked = Array.from({ length: x ? p.LD_X : 0 }, (_, k) => x![t * p.LD_X + k] * mask(dropout, t, k));
     for (let n = 0; n < Math.min(p.N, p.W_ROWS || p.N); n++) {
       let sum = 0;
-      if (w) for (let k = 0; k < p.LD_X; k++) sum += masked[k] * w[n * p.LD_X + k];
+      if (w) for (let k = 0; k < p.LD_X; k++) sum += x![t * p.LD_X + k] * w[n * p.LD_X + k];
       if (bias) sum += bias[n];
       if (s && b) {
         const m = p.SEG_COLUMN.findLastIndex(column => column <= n);

@@ -16,7 +16,8 @@ const frame: Binding = { name: 'frame', access: 'uniform' };
 const site: Binding = { name: 'site', access: 'uniform' };
 const read = (...names: string[]): Binding[] => names.map(name => ({ name, access: 'read' }));
 
-const SITE: WgslName[] = ['common/frame', 'common/site', 'common/random', 'linear/dropout'];
+const SITE: WgslName[] = ['common/frame', 'common/site', 'linear/chunk'];
+const DROPOUT: WgslName[] = ['common/random', 'linear/dropout'];
 
 const forwardBindings: readonly Binding[] = [
   frame,
@@ -27,19 +28,19 @@ const forwardBindings: readonly Binding[] = [
 
 export const linearForward: KernelSpec = {
   name: 'linear.forward',
-  wgsl: source(...SITE, 'linear/chunk', 'linear/tile', 'weights/f32', 'linear/forward_io', 'linear/forward'),
+  wgsl: source(...SITE, 'linear/tile', 'weights/f32', 'linear/forward_io', 'linear/forward'),
   bindings: forwardBindings,
 };
 
 export const linearForwardTiled: KernelSpec = {
   name: 'linear.forward_tiled',
-  wgsl: source(...SITE, 'linear/chunk', 'weights/f32', 'linear/forward_io', 'linear/forward_tiled'),
+  wgsl: source(...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_tiled'),
   bindings: forwardBindings,
 };
 
 export const linearForwardFew: KernelSpec = {
   name: 'linear.forward_few',
-  wgsl: source(...SITE, 'linear/chunk', 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
+  wgsl: source(...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
   bindings: forwardBindings,
 };
 
@@ -48,7 +49,6 @@ export const linearForwardMatrix: KernelSpec = {
   wgsl: source(
     'linear/matrix_units',
     ...SITE,
-    'linear/chunk',
     'linear/matrix_tile',
     'weights/f32',
     'linear/forward_io',
@@ -68,7 +68,7 @@ export const linearInputGrad: KernelSpec = {
   name: 'linear.input_grad',
   wgsl: source(
     ...SITE,
-    'linear/chunk',
+    ...DROPOUT,
     'linear/tile',
     'weights/f32',
     'linear/input_grad_io',
@@ -81,7 +81,7 @@ export const linearInputGradTiled: KernelSpec = {
   name: 'linear.input_grad_tiled',
   wgsl: source(
     ...SITE,
-    'linear/chunk',
+    ...DROPOUT,
     'linear/staged_rows',
     'weights/f32',
     'linear/input_grad_io',
@@ -95,7 +95,7 @@ export const linearInputGradMatrix: KernelSpec = {
   wgsl: source(
     'linear/matrix_units',
     ...SITE,
-    'linear/chunk',
+    ...DROPOUT,
     'linear/matrix_tile',
     'weights/f32',
     'linear/input_grad_io',

@@ -161,3 +161,24 @@ describe('the products around rank space', () => {
     }
   }
 });
+
+gpuTest('dropout acts in training only', async () => {
+  const x = randomMatrix(1, 3, WIDTH, LD_X);
+  const a = randomMatrix(2, LD_Z, WIDTH, LD_X);
+  const { inner } = await runKernel(
+    adapterForward,
+    pick(adapterForward, { ...LAYOUT, ...rowTile('processor', LD_Z) }),
+    {
+      site: Uint32Array.of(SITE, 0, 0xffffffff, 0),
+      x,
+      a,
+      slot_scale: SLOTS,
+      row_of: new Uint32Array(3),
+      inner: new Float32Array(3 * LD_INNER),
+      routing: new Float32Array(3 * 12),
+    },
+    { frame: { ...FRAME, training: 0, tokens: 3 }, workgroups: [1] },
+  );
+  const z = inner.filter((_, i) => i % LD_INNER < LD_Z);
+  expect(relativeError(z, project({ LD_X, LD_Z }, x, a, 3))).toBeLessThan(1e-6);
+});
