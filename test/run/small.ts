@@ -69,7 +69,7 @@ export function compileSmall(text: Text, options?: CompileOptions): Compiled {
 }
 
 /** Weights with outputs of about the size of their inputs, so that every part of the model matters to the loss. */
-const weightsOf = (model: ModelShape) =>
+export const weightsOf = (model: ModelShape) =>
   new Map(
     [...expectedTensors(model)].map(([name, shape]) => {
       const random = normalStream(11, name);
