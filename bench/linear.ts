@@ -3,9 +3,8 @@
  * weights in several storages, beside the same products of other libraries. Shapes are those of a plan, so they are the
  * ones a step has: stacked q, k and v, stacked gate and up.
  */
-import type { Dispatch, Plan, Variant } from '../compiler/plan/schema.ts';
+import type { Dispatch, Plan } from '../compiler/plan/schema.ts';
 import { Measure, symbolsFor } from '../src/run/measure.ts';
-import { flopsOf } from '../src/runtime/executor.ts';
 import { frozen, ONE_LAYER, planOf, shapeOf, weightsOf } from './models.ts';
 import type { Peer } from './peers.ts';
 import type { Bench, Outcome, Row, Target } from './row.ts';
@@ -69,32 +68,19 @@ async function ours(bench: Bench, dtype: string, length: number) {
   const runnable = (dispatch: Dispatch) =>
     executor.pipelines.runnable(dispatch).filter(v => !v.hardware || !bench.software);
   const contenders: Record<string, Contender> = {};
-  const bySpecialisation = (name: string, list: readonly Variant[]) =>
-    list.find(v => plan.kernels[v.kernel].name === name);
-  const names = new Set(
-    products.flatMap(({ dispatch }) =>
-      runnable(dispatch).map(v =>
-        plan.kernels[v.kernel].name.replace(/^linear\.\w+?(?=_tiled|_matrix|$)/, ''),
-      ),
-    ),
-  );
-  for (const suffix of names) {
-    contenders[`mos ${dtype}${suffix.replace('_', ' ')}`] = async product => {
-      const { dispatch } = product;
+  // by their place in the list: `mos f32`, `mos f32 _tiled (1)`, …
+  for (const [place, { kernel }] of runnable(products[0].dispatch).entries()) {
+    const suffix = plan.kernels[kernel].name.replace(/^linear\.(forward|input_grad)/, '');
+    contenders[`mos ${dtype}${place > 0 ? ` ${suffix} (${place})` : ''}`] = async ({ dispatch }) => {
       const variants = runnable(dispatch);
-      const base = plan.kernels[dispatch.variants[0].kernel].name;
-      const variant = bySpecialisation(`${base}${suffix}`, variants) ?? variants[0];
+      const variant = variants[place] ?? variants[0];
       measure.fill(dispatch, symbols);
       const once = await measure.once(dispatch, variant, symbols, 1);
-      return measure.once(
-        dispatch,
-        variant,
-        symbols,
-        Math.min(1000, Math.max(1, Math.round(SAMPLE_MS / once))),
-      );
+      const times = Math.min(1000, Math.max(1, Math.round(SAMPLE_MS / once)));
+      return times === 1 ? once : measure.once(dispatch, variant, symbols, times);
     };
   }
-  return { products, contenders, flops: (p: Product) => flopsOf(p.dispatch, symbols) };
+  return { products, contenders };
 }
 
 export const row: Row = {
