@@ -37,9 +37,12 @@ export const row: Row = {
           rows: [
             ['whole step, ms', profile.step.toFixed(1)],
             ['kernels one by one, ms', kernels.toFixed(1)],
-            ['GPU busy (kernels / step)', `${(100 * busy).toFixed(0)} %`],
+            [
+              'GPU busy (kernels / step; beyond 100 %: a pass each costs more)',
+              `${(100 * busy).toFixed(0)} %`,
+            ],
             ['dispatches', profile.dispatches.length],
-            ['submits', submits],
+            ['submits of programs', submits],
             ['processor time, ms', profile.host.toFixed(1)],
           ],
         },
