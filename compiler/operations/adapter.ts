@@ -65,9 +65,9 @@ export function adapt(
   ): Pick<Draft, 'spec' | 'params' | 'grid' | 'alternatives'> => {
     const spec = kernel(name);
     const shape = (tile: AdapterTile) => {
-      const params = rowTile(tile, columns, rows.max <= FEW);
-      const grid: Draft['grid'] = [perRow(rows, 1, params.ROWS), 1, 1];
-      return { spec, params, grid };
+      const own = rowTile(tile, columns, rows.max <= FEW);
+      const grid: Draft['grid'] = [perRow(rows, 1, own.ROWS), 1, 1];
+      return { spec, params: own, grid };
     };
     const plain = shape('processor');
     return {
