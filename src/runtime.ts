@@ -42,7 +42,6 @@ export {
 export { type Choose, lastVariant } from './runtime/pipelines.ts';
 export { type AdapterBatch, Adapters, type Matrix, type Record } from './runtime/ports.ts';
 export { type CheckedPlan, type Kernels, readPlan } from './runtime/read-plan.ts';
-export { scheduleFactor } from './runtime/schedule.ts';
 export {
   EVALUATION,
   refresh,

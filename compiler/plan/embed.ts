@@ -58,12 +58,7 @@ export function shapeModule(): string {
     if ('const' in node) return `one(${JSON.stringify(node.const)})`;
     if (Array.isArray(node.enum)) return `one(${node.enum.map(v => JSON.stringify(v)).join(', ')})`;
     const union = (node.oneOf ?? node.anyOf) as Schema[] | undefined;
-    if (union) {
-      const isKind = union.every(u => u.properties?.kind && 'const' in u.properties.kind);
-      return isKind
-        ? `kinds(${union.map(u => fieldsOf(u, false)).join(', ')})`
-        : `either(${union.map(code).join(', ')})`;
-    }
+    if (union) return `either(${union.map(code).join(', ')})`;
     if (Array.isArray(type)) return `either(${type.map(t => code({ ...node, type: t })).join(', ')})`;
     switch (type) {
       case 'null':
@@ -76,9 +71,9 @@ export function shapeModule(): string {
         return call(
           'number',
           minimum ?? exclusiveMinimum,
-          maximum,
-          exclusiveMinimum !== undefined || undefined,
-          exclusiveMaximum,
+          maximum ?? exclusiveMaximum,
+          exclusiveMinimum === undefined ? undefined : true,
+          exclusiveMaximum === undefined ? undefined : true,
         );
       case 'string':
         return call('string', minLength, maxLength, node.pattern && new RegExp(node.pattern as string));
@@ -99,7 +94,7 @@ export function shapeModule(): string {
     }
   };
   const plan = code(schema);
-  const used = 'boolean either integer kinds list number object one record string tuple'.split(' ');
+  const used = 'boolean either integer list number object one record string tuple'.split(' ');
   return [
     '// Written by `bun run generate:plan`; do not edit.',
     `import { ${used.join(', ')} } from './shape.ts';`,

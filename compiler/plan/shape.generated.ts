@@ -1,5 +1,5 @@
 // Written by `bun run generate:plan`; do not edit.
-import { boolean, either, integer, kinds, list, number, object, one, record, string, tuple } from './shape.ts';
+import { boolean, either, integer, list, number, object, one, record, string, tuple } from './shape.ts';
 
 const s0 = integer(1, 281474976710656);
 const s1 = object({ rows: s0, tokens: s0, columns: s0 });
@@ -20,7 +20,7 @@ const s15 = object({ features: list(string()), limits: record(s0), bytes: s0, pe
 const s16 = object({ tokens: s0, targets: s0, rows: s0 });
 const s17 = list(s3);
 const s18 = object({ tensor: s3, offset: s4, rows: s0, columns: s0, ld: s0 }, { from: s4 });
-const s19 = kinds({ kind: one("weights"), storage: one("f32", "bf16", "f16", "int8", "int4", "nf4"), parts: list(s18, 1) }, { kind: one("words"), values: list(integer(0, 4294967295)) }, { kind: one("groups") }, { kind: one("rope"), frequencies: list(number()), positions: s0 });
+const s19 = either(object({ kind: one("weights"), storage: one("f32", "bf16", "f16", "int8", "int4", "nf4"), parts: list(s18, 1) }), object({ kind: one("words"), values: list(integer(0, 4294967295)) }), object({ kind: one("groups") }), object({ kind: one("rope"), frequencies: list(number()), positions: s0 }));
 const s20 = one("weight", "constant", "parameter", "gradient", "moment", "input", "frame", "scratch", "state", "output");
 const s21 = list(object({ name: s3, role: s20, bytes: s0 }, { content: s19 }, true));
 const s22 = string(undefined, undefined, /^kernels\/[a-z0-9_.-]+\.wgsl$/);
@@ -37,11 +37,11 @@ const s32 = either(s4, object({ symbol: s31, multiply: s0, divide: s0 }, { minus
 const s33 = object({ kernel: s4, grid: tuple(s32, s32, s32) }, { hardware: boolean, features: list(string(undefined, 64)), limits: record(s0), subgroupSize: s0, subgroupMatrix: tuple(s0, s0, s0) });
 const s34 = object({ buffer: s4, offset: s4, bytes: s0 });
 const s35 = record(list(object({ variants: list(s33, 1, undefined, true), bindings: list(s34, 1), origin: s4, flops: object({ each: number(0) }, { symbol: s31 }) })));
-const s36 = list(object({ name: s3, kind: one("frozen", "adamw", "sgd"), lr: number(0), weightDecay: number(0), beta1: number(0, undefined, undefined, 1), beta2: number(0, undefined, undefined, 1), eps: number(0), min: either(number(), one(null)), max: either(number(), one(null)) }));
+const s36 = list(object({ name: s3, kind: one("frozen", "adamw", "sgd"), lr: number(0), weightDecay: number(0), beta1: number(0, 1, undefined, true), beta2: number(0, 1, undefined, true), eps: number(0), min: either(number(), one(null)), max: either(number(), one(null)) }));
 const s37 = list(tuple(s4, s0));
 const s38 = s4;
 const s39 = one("A", "B", "router", "curvature", "parameter", "scale");
-const s40 = kinds({ kind: one("uniform"), bound: number(0, undefined, true) }, { kind: one("normal"), std: number(0, undefined, true) }, { kind: one("constant"), value: number() });
+const s40 = either(object({ kind: one("uniform"), bound: number(0, undefined, true) }), object({ kind: one("normal"), std: number(0, undefined, true) }), object({ kind: one("constant"), value: number() }));
 const s41 = list(object({ name: s3, kind: s39, adapter: s3, module: s3, offset: s4, rows: s0, columns: s0, ld: s0, group: s4, init: s40 }, { expert: s38 }, true));
 const s42 = number(0);
 const s43 = number(0);

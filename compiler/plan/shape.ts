@@ -14,20 +14,21 @@ type Checks = Record<string, Check>;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A finite number from `min` (above it, if `open`) to `max`, and below `below`. */
-export function number(min = -Infinity, max = Infinity, open = false, below = Infinity): Check {
-  const fits = (value: number) => (open ? value > min : value >= min) && value <= max && value < below;
+/** A finite number from `min` to `max`; `above`, `below`: without these bounds themselves. */
+export function number(min = -Infinity, max = Infinity, above = false, below = false): Check {
   return value =>
-    typeof value === 'number' && Number.isFinite(value) && fits(value)
+    Number.isFinite(value) &&
+    (value as number) >= min &&
+    (value as number) <= max &&
+    !(above && value === min) &&
+    !(below && value === max)
       ? undefined
       : ': not a number, or out of range';
 }
 
 export function integer(min: number, max: number): Check {
-  return value =>
-    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
-      ? undefined
-      : `: not an integer from ${min} to ${max}`;
+  const inRange = number(min, max);
+  return (value, newer) => (Number.isSafeInteger(value) ? inRange(value, newer) : ': not an integer');
 }
 
 export function string(min = 0, max = Infinity, pattern?: RegExp): Check {
@@ -45,15 +46,10 @@ export function one(...values: readonly unknown[]): Check {
 
 export const boolean = one(true, false);
 
+/** Any of these forms. */
 export function either(...checks: readonly Check[]): Check {
-  return (value, newer) => {
-    let problem: string | undefined;
-    for (const check of checks) {
-      problem = check(value, newer);
-      if (problem === undefined) return undefined;
-    }
-    return problem;
-  };
+  return (value, newer) =>
+    checks.some(check => check(value, newer) === undefined) ? undefined : ': none of the forms it may have';
 }
 
 /**
@@ -116,15 +112,5 @@ export function object(fields: Checks, optional: Checks = {}, grows = false): Ch
       delete value[key];
     }
     return undefined;
-  };
-}
-
-/** Objects told apart by `kind`. */
-export function kinds(...shapes: readonly Checks[]): Check {
-  const checks = shapes.map(fields => ({ kind: fields.kind, check: object(fields) }));
-  return (value, newer) => {
-    if (!isObject(value)) return ': not an object';
-    const found = checks.find(({ kind }) => kind(value.kind, newer) === undefined);
-    return found ? found.check(value, newer) : '.kind: not a kind there is';
   };
 }
