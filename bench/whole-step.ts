@@ -11,7 +11,7 @@ import { pack } from '../src/data/batches.ts';
 import { openCheckpoint } from '../src/model/checkpoint.ts';
 import { type TensorData, writeSafetensors } from '../src/model/safetensors.ts';
 import { Measure, symbolsFor } from '../src/run/measure.ts';
-import { flopsOf } from '../src/runtime/executor.ts';
+import { type Executor, flopsOf } from '../src/runtime/executor.ts';
 import { extract, initialParameters, shapeOf as shapeOfParameter } from '../src/runtime/parameters.ts';
 import { EVALUATION, type Session, symbolsOf, writeBatch } from '../src/runtime/session.ts';
 import {
@@ -28,9 +28,10 @@ import {
   withoutGeometry,
 } from './models.ts';
 import type { Bench, Outcome, Row, Table, Target } from './row.ts';
-import { clock, interleave, ratio, type Spread, show, spread } from './timing.ts';
+import { clock, interleave, ratio, show, spread } from './timing.ts';
 
 const RANK = 8;
+const ALONE = 'frozen products, each by itself';
 const TINY = join(import.meta.dirname, '..', 'examples', 'models', 'tiny-qwen2');
 
 const samplesOf = (rows: number[][]) => {
@@ -71,11 +72,16 @@ async function large(bench: Bench, batch: number, length: number) {
   };
   const contenders: Record<string, () => Promise<number | undefined>> = {};
   const [base] = Object.values(plans);
+  let alone!: ReturnType<typeof productsAlone>;
   const opened = await bench.device(plans['mixture 3 × 8, top-2'].plan);
   for (const [name, compiled] of Object.entries(plans)) {
     const session: Session = await bench.session(compiled, weightsOf(compiled.plan), { opened });
     let step = 0;
     if (compiled === base) {
+      // an executor of its own: measuring leaves nothing of the trained state as it was
+      alone = productsAlone(bench, await bench.executor(compiled, weightsOf(compiled.plan), { opened }));
+      contenders[ALONE] = alone.run;
+      await alone.run();
       contenders['frozen base forward'] = () =>
         clock(async () => {
           writeBatch(session.executor, packed);
@@ -126,38 +132,31 @@ async function large(bench: Bench, batch: number, length: number) {
       return [name, show(spread(list), 0), ((1000 * tokens) / median).toPrecision(3), rate];
     }),
   };
-  return { table, times, skipped, plans, opened, titles, tokens };
+  return { table, times, skipped, plans, titles, tokens, productFlops: alone.flops };
 }
 
-/** The rate of the frozen products alone, GFLOP/s, each dispatch of a step by itself and in turn. */
-async function productRate(
-  bench: Bench,
-  compiled: { plan: Plan; files: Map<string, string> },
-): Promise<Spread> {
-  const { plan } = compiled;
-  const executor = await bench.executor(compiled, weightsOf(plan));
+/** The frozen products of a step, each dispatch by itself: their operations, and a contender that gives milliseconds. */
+function productsAlone(bench: Bench, executor: Executor) {
+  const { plan } = executor;
   const measure = new Measure(executor);
   const symbols = symbolsFor(plan, 'forward');
   const products = ['forward', 'backward'].flatMap(name =>
     plan.programs[name].filter(d => {
       const at = plan.kernels[d.variants[0].kernel].bindings.findIndex(b => b.name === 'w');
-      return at >= 0 && plan.buffers[d.bindings[at].buffer].content?.kind === 'weights';
+      const frozenWeights = at >= 0 && plan.buffers[d.bindings[at].buffer].content?.kind === 'weights';
+      return frozenWeights && flopsOf(d, symbols) > 0;
     }),
   );
-  const rates: number[] = [];
-  for (let i = -1; i < bench.samples(5); i++) {
-    let [flops, ms] = [0, 0];
+  const run = async () => {
+    let milliseconds = 0;
     for (const dispatch of products) {
-      if (flopsOf(dispatch, symbols) === 0) continue;
       measure.fill(dispatch, symbols);
       const variant = executor.pipelines.runnable(dispatch).findLast(v => !v.hardware || !bench.software)!;
-      ms += await measure.once(dispatch, variant, symbols, 1);
-      flops += flopsOf(dispatch, symbols);
+      milliseconds += await measure.once(dispatch, variant, symbols, 1);
     }
-    // the first round compiles
-    if (i >= 0) rates.push(flops / ms / 1e6);
-  }
-  return spread(rates);
+    return milliseconds;
+  };
+  return { run, flops: products.reduce((sum, d) => sum + flopsOf(d, symbols), 0) };
 }
 
 /** A LoRA step of the tiny base, ours and jax-js's, from the same weights, adapters and tokens. */
@@ -264,7 +263,11 @@ export const row: Row = {
           [8, 1024],
         ];
     for (const [batch, length] of sizes) {
-      const { table, times, skipped, plans, titles, tokens } = await large(bench, batch, length);
+      const { table, times, skipped, plans, titles, tokens, productFlops } = await large(
+        bench,
+        batch,
+        length,
+      );
       outcome.tables.push(table);
       outcome.skipped.push(...skipped);
       const mixed = times['mixture 3 × 8, top-2'];
@@ -276,13 +279,19 @@ export const row: Row = {
         met: cost.median <= 1.15,
       });
       const { plan } = plans['mixture 3 × 8, top-2'];
-      const products = await productRate(bench, plans['frozen base and gradients of its inputs']);
-      const step = spread(mixed.map(ms => necessary(plan, tokens) / ms / 1e6));
+      // rate of the step over rate of the products, turn by turn
+      const work = necessary(plan, tokens) / productFlops;
+      const share = ratio(times[ALONE], mixed);
       outcome.targets.push({
-        name: `rate of a whole step (frozen products and adapters) / rate of the products alone (${products.median.toPrecision(3)} GFLOP/s)`,
-        wanted: '≥ 60 %',
-        measured: `${((100 * step.median) / products.median).toFixed(0)} %`,
-        met: step.median >= 0.6 * products.median,
+        name: 'rate of a whole step (frozen products and adapters) / rate of the products alone',
+        wanted: '≥ 0.6',
+        measured: show({
+          ...share,
+          median: work * share.median,
+          low: work * share.low,
+          high: work * share.high,
+        }),
+        met: work * share.median >= 0.6,
       });
       const least = { 256: 1, 512: 0.8, 1024: 0.4 }[length];
       for (const title of titles) {
