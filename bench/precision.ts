@@ -15,8 +15,7 @@ const { program, checkpoint, steps, batch, start } = openTrajectory('test/golden
 const f32 = { ...program, model: { ...program.model, dtype: 'f32' as const } };
 const { plan, files } = compile(f32, checkpoint.shape, { logits: true }).compiled!;
 const opened = await openDevice({ limits: plan.requires.limits });
-const executor = await Executor.open(plan, files, opened, checkpoint.source(),
-);
+const executor = await Executor.open(plan, files, opened, checkpoint.source());
 
 /** Writes the weights as a storage has them; gives its relative error and its bits per weight over all matrices. */
 function load(dtype: Storage): { error: number; bits: number } {

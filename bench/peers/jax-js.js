@@ -57,22 +57,29 @@ function lossOf({ shape, scale }, lora, w, tables, ids, labels, [rows, length]) 
     const o = nn.dotProductAttention(q, k, v, { isCausal: true });
     x = x.add(linear(o.reshape([rows * length, shape.heads * shape.headSize]), `${at}.self_attn.o_proj`));
     const g = norm(x.ref, `${at}.post_attention_layernorm.weight`);
-    const gated = nn
-      .silu(linear(g.ref, `${at}.mlp.gate_proj`))
-      .mul(linear(g, `${at}.mlp.up_proj`));
+    const gated = nn.silu(linear(g.ref, `${at}.mlp.gate_proj`)).mul(linear(g, `${at}.mlp.up_proj`));
     x = x.add(linear(gated, `${at}.mlp.down_proj`));
   }
   const last = norm(x, 'model.norm.weight');
   const logits = np.matmul(last, np.transpose(w['model.embed_tokens.weight'].ref));
   const picked = nn.oneHot(labels, shape.vocabulary).mul(nn.logSoftmax(logits, -1)).sum(-1);
   // the last token of a row predicts nothing
-  const predicted = picked.reshape([rows, length]).mul(np.arange(length).less(length - 1).astype(np.float32));
+  const predicted = picked.reshape([rows, length]).mul(
+    np
+      .arange(length)
+      .less(length - 1)
+      .astype(np.float32),
+  );
   return predicted.sum().mul(-1 / (rows * (length - 1)));
 }
 
 /** AdamW (no decay) on gradients clipped to norm 1; `state`: {lora, m, v}; `t`: [lr/(1 − β₁ᵗ), 1/(1 − β₂ᵗ)]. */
 function update(state, gradients, t) {
-  const norm = np.sqrt(Object.values(gradients).map(g => np.square(g.ref).sum()).reduce((a, b) => a.add(b)));
+  const norm = np.sqrt(
+    Object.values(gradients)
+      .map(g => np.square(g.ref).sum())
+      .reduce((a, b) => a.add(b)),
+  );
   const clip = np.minimum(np.reciprocal(norm.ref.add(1e-6)), 1);
   const [rate, second] = [t.ref.slice(0), t.slice(1)];
   const next = { lora: {}, m: {}, v: {} };
@@ -113,11 +120,18 @@ const tasks = {
   async model({ id, shape, scale, weights, parameters, rows, length, lr }) {
     const half = shape.ropeFrequencies;
     const table = f =>
-      np.array(Float32Array.from({ length: length * 2 * half.length }, (_, i) =>
-        f(Math.floor(i / (2 * half.length)) * half[i % half.length]),
-      )).reshape([1, length, 1, 2 * half.length]);
+      np
+        .array(
+          Float32Array.from({ length: length * 2 * half.length }, (_, i) =>
+            f(Math.floor(i / (2 * half.length)) * half[i % half.length]),
+          ),
+        )
+        .reshape([1, length, 1, 2 * half.length]);
     const lora = readTensors(parameters);
-    const zeros = () => asArrays(new Map([...lora].map(([n, t]) => [n, { shape: t.shape, data: new Float32Array(t.data.length) }])));
+    const zeros = () =>
+      asArrays(
+        new Map([...lora].map(([n, t]) => [n, { shape: t.shape, data: new Float32Array(t.data.length) }])),
+      );
     const wanted = readTensors(weights);
     const made = {
       w: asArrays(wanted),
@@ -170,7 +184,11 @@ const answer = value => console.log(JSON.stringify(value));
 await jax.init('webgpu');
 jax.defaultDevice('webgpu');
 const { adapterInfo } = jax.getWebGPUDevice();
-answer({ peer: 'jax-js', version: Deno.args[0], device: adapterInfo?.device || adapterInfo?.description || 'WebGPU' });
+answer({
+  peer: 'jax-js',
+  version: Deno.args[0],
+  device: adapterInfo?.device || adapterInfo?.description || 'WebGPU',
+});
 
 let rest = '';
 for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
