@@ -44,7 +44,7 @@ export function reportPage(report: PlanReport, sources: Sources = new Map()): st
 ${summary.adapters.map(a => `<p><b>${e(a.name)}</b>: ${e(a.experts.join(', '))}, on ${a.modules.length} modules</p>`).join('\n')}
 </section>
 <section><h2>Memory</h2>
-<p>All buffers are allocated once: ${bytesText(requires.bytes)}.</p>
+<p>${bytesText(requires.peak.training)} to train, ${bytesText(requires.peak.generation)} to generate, ${bytesText(requires.bytes)} for both.</p>
 ${memoryBar(summary.memory)}
 <h3>Scratch over time</h3>
 <p>${scratchText(report)}</p>
