@@ -14,6 +14,10 @@ async function folderOf(path: string, inside = '', files = new Map<string, Blob>
 }
 
 const [plan, base, adapter, prompt] = Deno.args;
+if (prompt === undefined) {
+  console.error('usage: deno run -A main.ts PLAN MODEL ADAPTER PROMPT');
+  Deno.exit(2);
+}
 const model = await WebModel.open(await folderOf(plan), await folderOf(base));
 await model.add('trained', new Blob([await Deno.readFile(`${adapter}/adapter.safetensors`)]));
 

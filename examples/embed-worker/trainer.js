@@ -5,29 +5,31 @@
 import { MosError, WebModel } from 'mos/web';
 
 const stop = new AbortController();
+const { signal } = stop;
 
 /** Not every runtime hands Blobs to a worker; bytes do as well. */
 const asBlob = file => (file instanceof Blob ? file : new Blob([file]));
 const folder = files => new Map(files.map(([path, file]) => [path, asBlob(file)]));
 
 async function train({ plan, model, data }) {
-  const tell = message => globalThis.postMessage(message);
+  const tell = (message, transfer = []) => globalThis.postMessage(message, { transfer });
   try {
     const opened = await WebModel.open(folder(plan), folder(model), {
-      signal: stop.signal,
+      signal,
       onPhase: phase => tell({ kind: 'phase', phase }),
     });
+    signal.throwIfAborted();
     const result = await opened.train(data.map(asBlob), {
-      signal: stop.signal,
+      signal,
       onStep: event => tell({ kind: 'step', event }),
     });
-    tell({ kind: 'done', result, adapter: await (await opened.adapterFile()).arrayBuffer() });
+    const adapter = await (await opened.adapterFile()).arrayBuffer();
     opened.close();
+    tell({ kind: 'done', result, adapter }, [adapter]);
   } catch (error) {
-    tell({
-      kind: 'failed',
-      diagnostics: error instanceof MosError ? error.diagnostics : [{ code: 'bug', message: String(error) }],
-    });
+    if (signal.aborted && error === signal.reason) tell({ kind: 'cancelled' });
+    else if (error instanceof MosError) tell({ kind: 'failed', diagnostics: error.diagnostics });
+    else tell({ kind: 'failed', diagnostics: [{ code: 'bug', message: String(error) }] });
   }
 }
 

@@ -10,6 +10,7 @@ import { childEnvironment } from '../../src/host/environment.ts';
 import type { Outcome } from '../runtime/cases.ts';
 import { writeGoldenCases } from '../runtime/write-cases.ts';
 import { findBrowser, visit } from './browser.ts';
+import { DENO, findDeno } from './deno.ts';
 
 const ADAPTERS = ['readme', 'guards', 'kappa_signs'];
 const MODULES = join(import.meta.dir, '../../node_modules');
@@ -84,31 +85,18 @@ function hostTest({ name, command, env, missing }: Host): void {
 }
 
 const NODE = ['npx', '-y', 'node@22'];
-const DENO = ['npx', '-y', 'deno@2.9.6'];
-
-/**
- * Deno's WebGPU is wgpu, whose shaders guard every access by a branch; SwiftShader compiles the larger kernels in that form
- * for longer than anybody waits. So it gets the machine's own drivers, which may be Mesa's llvmpipe.
- */
-function deno(): Host {
-  const { LD_LIBRARY_PATH, VK_ADD_DRIVER_FILES, VK_LOADER_DRIVERS_DISABLE, ...env } = process.env;
-  const probe = 'console.log((await navigator.gpu?.requestAdapter())?.info.description ?? "none")';
-  const gpu = ask([...DENO, 'eval', probe], env);
-  const missing =
-    gpu === undefined
-      ? '`npx deno` cannot be had here'
-      : gpu === 'none'
-        ? 'no driver but SwiftShader, which does not get through its kernels'
-        : undefined;
-  return { name: 'Deno', command: [...DENO, 'run', '--allow-read', '--no-prompt'], env, missing };
-}
 
 describe('reference cases', () => {
   const env = childEnvironment();
   hostTest({ name: 'Bun', command: [process.execPath], env });
   const missing = ask([...NODE, '--version'], env) ? undefined : '`npx node@22` cannot be had here';
   hostTest({ name: 'Node', command: NODE, env, missing });
-  hostTest(deno());
+  const deno = findDeno();
+  hostTest({
+    name: 'Deno',
+    command: [...DENO, 'run', '--allow-read', '--no-prompt'],
+    ...(typeof deno === 'string' ? { env, missing: deno } : { env: deno }),
+  });
 });
 
 const browser = await findBrowser();

@@ -4,12 +4,13 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { childEnvironment } from '../../src/host/environment.ts';
+import { DENO as DENO_ITSELF } from '../hosts/deno.ts';
 import { writeTinyData, writeTinyModel } from '../tiny-model.ts';
 
 export const ROOT = resolve(import.meta.dir, '../..');
 /** What the package runs on beside Bun, from npm: in the project, and by a command. */
 const NODE_PACKAGE = 'node@22';
-export const DENO = ['npx', '-y', 'deno@2.9.6', 'run', '--allow-all', '--unstable-webgpu'];
+export const DENO = [...DENO_ITSELF, 'run', '--allow-all'];
 export const nodeIn = (project: string): string => join(project, 'node_modules/node/bin/node');
 
 export function temporaryFolder(name: string): string {
@@ -48,12 +49,9 @@ export interface Outcome {
   error: string;
 }
 
-/** Runs a program in a folder, with the software GPU where a library path is all that is missing. */
-export function run(cwd: string, command: string[]): Outcome {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(command, {
-    cwd,
-    env: { ...childEnvironment(), NO_COLOR: '1' },
-  });
+/** Runs a program in a folder, with the software GPU where a library path is all that is missing, unless told otherwise. */
+export function run(cwd: string, command: string[], env: NodeJS.ProcessEnv = childEnvironment()): Outcome {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env: { ...env, NO_COLOR: '1' } });
   return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
 }
 
