@@ -7,7 +7,6 @@ import { MosError, WebModel } from 'mos/web';
 const stop = new AbortController();
 const { signal } = stop;
 
-/** Not every runtime hands Blobs to a worker; bytes do as well. */
 const asBlob = file => (file instanceof Blob ? file : new Blob([file]));
 const folder = files => new Map(files.map(([path, file]) => [path, asBlob(file)]));
 

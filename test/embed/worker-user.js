@@ -7,11 +7,7 @@ import { trainInWorker } from '../../examples/embed-worker/train.js';
 const server = globalThis.Deno?.args[0] ?? location.href;
 const get = path => fetch(new URL(path, server));
 
-/** A page has Blobs; Deno does not hand those to workers. */
-async function read(path) {
-  const blob = await (await get(`files/${path}`)).blob();
-  return globalThis.Deno ? blob.bytes() : blob;
-}
+const read = async path => (await get(`files/${path}`)).blob();
 const readAll = paths => Promise.all(paths.map(async path => [path, await read(path)]));
 
 /** What a promise rejects with. */
