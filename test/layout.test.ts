@@ -262,6 +262,14 @@ describe('files', () => {
     expect(broken).toEqual([]);
   });
 
+  test('code runs in Node 22, which strips types and knows no `using`', () => {
+    const broken = files.filter(
+      file =>
+        /^(dsl|compiler|kernels|src)\/.*\.ts$/.test(file) && /^\s*(await )?using \w+ = /m.test(read(file)),
+    );
+    expect(broken).toEqual([]);
+  });
+
   test('no text names a place on the machine it was written on, or a package host', () => {
     const telling = new RegExp(
       ['/home/\\w', '/Users/\\w', '/root/', '/work/\\w', 'C:\\\\Users', 'registry\\.\\w+\\.'].join('|'),

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { type Files, realFiles, replaceFile, systemCode } from '../host/files.ts';
-import { openSafetensors, writeSafetensors } from '../model/safetensors.ts';
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../model/safetensors.ts';
 import { fault } from '../report/fault.ts';
 import { insertAdapter, namedParameters, parametersFrom } from '../runtime/adapter-tensors.ts';
 
@@ -61,12 +61,19 @@ export function saveAdapter(
 
 /** Parameters of a plan from an adapter folder. Every tensor must be there with its shape, and nothing else. */
 export function loadAdapter(folder: string, plan: Plan): Float32Array {
-  using file = openSafetensors(join(folder, TENSORS));
-  return parametersFrom(plan, file, folder);
+  return withTensors(folder, file => parametersFrom(plan, file, folder));
 }
 
 /** Parameters of the adapter `slot` of a plan from the folder of one adapter, whatever it was called where it was trained. */
 export function loadAdapterAs(slot: string, folder: string, plan: Plan, flat: Float32Array): void {
-  using file = openSafetensors(join(folder, TENSORS));
-  insertAdapter(slot, plan, flat, file, folder);
+  withTensors(folder, file => insertAdapter(slot, plan, flat, file, folder));
+}
+
+function withTensors<T>(folder: string, read: (file: SafetensorsFile) => T): T {
+  const file = openSafetensors(join(folder, TENSORS));
+  try {
+    return read(file);
+  } finally {
+    file.close();
+  }
 }

@@ -32,21 +32,25 @@ export const quantize = defineCommand({
     if (!values.out) throw fault('bad-argument', '`mos quantize` needs `--out DIR`');
     const found = findModel(positionals[0]);
     if (!found) throw modelNotFound(positionals[0]);
-    using checkpoint = openCheckpoint(found.folder);
-    const result = quantiseModel(checkpoint, storage, values.out, (done, total) =>
-      terminal.progress({
-        label: 'million weights',
-        step: Math.floor(done / 1e6),
-        steps: Math.ceil(total / 1e6),
-      }),
-    );
-    terminal.endProgress();
-    const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-    if (terminal.json) terminal.outJson({ version: 1, storage, ...result });
-    else
-      terminal.out(
-        `${megabytes(result.before)} became ${megabytes(result.after)} of ${storage}, written to ${result.folder}`,
+    const checkpoint = openCheckpoint(found.folder);
+    try {
+      const result = quantiseModel(checkpoint, storage, values.out, (done, total) =>
+        terminal.progress({
+          label: 'million weights',
+          step: Math.floor(done / 1e6),
+          steps: Math.ceil(total / 1e6),
+        }),
       );
-    return EXIT.ok;
+      terminal.endProgress();
+      const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+      if (terminal.json) terminal.outJson({ version: 1, storage, ...result });
+      else
+        terminal.out(
+          `${megabytes(result.before)} became ${megabytes(result.after)} of ${storage}, written to ${result.folder}`,
+        );
+      return EXIT.ok;
+    } finally {
+      checkpoint.close();
+    }
   },
 });

@@ -41,36 +41,40 @@ export type FromChat =
   | { kind: 'refused'; message: string; help?: string };
 
 export async function task(args: ChatArgs, context: TaskContext): Promise<void> {
-  using model = await openModel(args.plan, args.adapters, context);
-  await model.use(...(args.using === undefined ? [] : [args.using]));
-  const tell = (told: FromChat) => context.event('chat', told);
-  const chat = new Conversation(model, args, tell);
-  const waiting: Said[] = [];
-  let wake = () => {};
-  context.stop.addEventListener('abort', () => {
-    chat.cancel();
-    wake();
-  });
-  context.hear(data => {
-    const said = data as ToChat;
-    if (said.kind === 'cancel') chat.cancel();
-    else waiting.push(said);
-    wake();
-  });
-  chat.ready();
-  while (!context.stop.aborted) {
-    const said = waiting.shift();
-    if (said?.kind === 'end') return;
-    if (said) {
-      context.phase('answering', 600);
-      await chat.hear(said);
-    } else {
-      // nobody is in a hurry while a person thinks
-      context.phase('waiting for a question', Number.POSITIVE_INFINITY);
-      await new Promise<void>(resolve => {
-        wake = resolve;
-      });
+  const model = await openModel(args.plan, args.adapters, context);
+  try {
+    await model.use(...(args.using === undefined ? [] : [args.using]));
+    const tell = (told: FromChat) => context.event('chat', told);
+    const chat = new Conversation(model, args, tell);
+    const waiting: Said[] = [];
+    let wake = () => {};
+    context.stop.addEventListener('abort', () => {
+      chat.cancel();
+      wake();
+    });
+    context.hear(data => {
+      const said = data as ToChat;
+      if (said.kind === 'cancel') chat.cancel();
+      else waiting.push(said);
+      wake();
+    });
+    chat.ready();
+    while (!context.stop.aborted) {
+      const said = waiting.shift();
+      if (said?.kind === 'end') return;
+      if (said) {
+        context.phase('answering', 600);
+        await chat.hear(said);
+      } else {
+        // nobody is in a hurry while a person thinks
+        context.phase('waiting for a question', Number.POSITIVE_INFINITY);
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+      }
     }
+  } finally {
+    model.close();
   }
 }
 

@@ -38,18 +38,22 @@ export async function openModel(
 /** Answers by side and prompt. The event `text` carries pieces of answers as they grow. */
 export async function task(args: GenerateArgs, context: TaskContext): Promise<string[][]> {
   const { sides, prompts, raw, answering } = args;
-  using model = await openModel(args.plan, args.adapters, context);
-  context.phase('generating', 600);
-  const texts: string[][] = [];
-  for (const side of sides) {
-    await model.use(...(side === undefined ? [] : [side]));
-    const answers = await model.generate(prompts, {
-      ...answering,
-      raw,
-      signal: context.stop,
-      onText: (piece, index) => context.event('text', { piece, index }),
-    });
-    texts.push(answers);
+  const model = await openModel(args.plan, args.adapters, context);
+  try {
+    context.phase('generating', 600);
+    const texts: string[][] = [];
+    for (const side of sides) {
+      await model.use(...(side === undefined ? [] : [side]));
+      const answers = await model.generate(prompts, {
+        ...answering,
+        raw,
+        signal: context.stop,
+        onText: (piece, index) => context.event('text', { piece, index }),
+      });
+      texts.push(answers);
+    }
+    return texts;
+  } finally {
+    model.close();
   }
-  return texts;
 }
