@@ -68,7 +68,11 @@ export function assemble(programs: [name: string, drafts: Draft[]][], store: Sto
     const { alternatives = [] } = draft;
     const variants = [
       variant(draft),
-      ...alternatives.map(a => ({ ...variant(a), hardware: true, ...a.needs })),
+      ...alternatives.map(a => ({
+        ...variant(a),
+        ...(a.hardware === false ? {} : { hardware: true }),
+        ...a.needs,
+      })),
     ];
     return { variants, bindings, origin: origins.intern(draft.source), flops: draft.flops };
   };

@@ -41,6 +41,8 @@ export interface Alternative {
   spec: KernelSpec;
   grid: [Size, Size, Size];
   params?: Record<string, ParamValue>;
+  /** For software GPUs too; otherwise only hardware takes it unasked. */
+  hardware?: false;
   needs?: Pick<Variant, 'features' | 'limits' | 'subgroupSize' | 'subgroupMatrix'>;
 }
 

@@ -11,6 +11,9 @@ export type TileRows = SizeSymbol | { symbol: SizeSymbol; minus: number; limit: 
 /** Programs of at most so many rows are run by kernels for a few. */
 export const FEW = 16;
 
+/** Processors that run four invocations as one, such as SwiftShader. */
+const QUADS = { hardware: false, needs: { features: ['subgroups'], subgroupSize: 4 } } as const;
+
 /** Matrix units as NVIDIA's have them, with what of the reduction a workgroup's memory holds at a time. */
 const MATRIX = {
   features: ['chromium-experimental-subgroup-matrix', 'subgroups', 'shader-f16'],
@@ -23,7 +26,7 @@ const DEPTHS = [
 ];
 
 /**
- * A matrix kernel and its grid, and faster ones for hardware. `storage`: of the frozen weights; `most`: rows at most;
+ * A matrix kernel and its grid, and faster ones for some devices. `storage`: of the frozen weights; `most`: rows at most;
  * `f16`: whether operands may be rounded to it where the device multiplies matrices of them.
  */
 export function tiled(
@@ -41,7 +44,10 @@ export function tiled(
     return { ...few, alternatives: [{ ...few, params: { LANES: 4 } }] };
   }
   const matrix = DEPTHS.map(depth => ({ ...shape(`${name}_matrix`), ...depth }));
-  return { ...shape(name), alternatives: [shape(`${name}_tiled`), ...(f16 ? matrix : [])] };
+  return {
+    ...shape(name),
+    alternatives: [{ ...shape(`${name}_quads`), ...QUADS }, shape(`${name}_tiled`), ...(f16 ? matrix : [])],
+  };
 }
 
 function gridOf(name: keyof typeof LINEAR_GRIDS, columns: number, rows: TileRows): [Size, Size, Size] {

@@ -11,6 +11,7 @@
  * - A binding that a specialisation does not use is still declared; the executor binds a small dummy buffer.
  * - Numbers of rows come from `frame` at run time; a dispatch may be larger than the work, so every kernel checks.
  */
+import { unroll } from './unroll.ts';
 
 /** `read` and `read_write` are storage bindings. `write` is WGSL `read_write` that never reads what was there before. */
 export interface Binding {
@@ -65,19 +66,20 @@ export function paramsOf(wgsl: string): Map<string, string> {
   return params;
 }
 
-/** Rewrites the `@param` constants and modules named in `values`. Throws on a name that the kernel does not declare. */
+/** Rewrites the `@param` constants and modules named in `values`, then writes marked loops out (unroll.ts). Throws on a name that the kernel does not declare. */
 export function specialise(wgsl: string, values: Readonly<Record<string, ParamValue>>): string {
   const known = paramsOf(wgsl);
   for (const name of Object.keys(values)) {
     if (!known.has(name))
       throw new Error(`bug: kernel has no parameter ${name}; it has ${[...known.keys()].join(', ')}`);
   }
-  return wgsl
-    .replace(MODULE, (text, name: string) => (name in values ? `${values[name]}\n` : text))
+  const text = wgsl
+    .replace(MODULE, (module, name: string) => (name in values ? `${values[name]}\n` : module))
     .replace(PARAM_LINE, (line, name: string, type: string) => {
       if (!(name in values)) return line;
       return `const ${name}: ${typeOf(type, values[name])} = ${literal(type, values[name])};`;
     });
+  return unroll(text);
 }
 
 /** `array<u32, 3>` keeps its element type and takes the length of the value. */

@@ -1,9 +1,9 @@
 /**
  * Linear layers, frozen, with stacked low-rank adapters. `tiles.ts` says how many workgroups each kernel needs.
  *
- * Variants have the bindings and parameters of the kernel they stand in for: `_tiled` is for hardware (the other one is
- * for processors), `_matrix` for hardware with matrix units of f16, `forward_few` for programs of a few rows, such as
- * decoding.
+ * Variants have the bindings and parameters of the kernel they stand in for: `_quads` is for processors that run four
+ * invocations as one, `_tiled` for hardware, `_matrix` for hardware with matrix units of f16, `forward_few` for programs of
+ * a few rows, such as decoding.
  *
  * Those that read w are written for f32; `withStorage` (kernels/weights) gives them for other storages.
  *
@@ -29,6 +29,12 @@ const forwardBindings: readonly Binding[] = [
 export const linearForward: KernelSpec = {
   name: 'linear.forward',
   wgsl: source(...SITE, 'linear/tile', 'weights/f32', 'linear/forward_io', 'linear/forward'),
+  bindings: forwardBindings,
+};
+
+export const linearForwardQuads: KernelSpec = {
+  name: 'linear.forward_quads',
+  wgsl: source('linear/quad_tile', ...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_quads'),
   bindings: forwardBindings,
 };
 
@@ -73,6 +79,19 @@ export const linearInputGrad: KernelSpec = {
     'weights/f32',
     'linear/input_grad_io',
     'linear/input_grad',
+  ),
+  bindings: inputGradBindings,
+};
+
+export const linearInputGradQuads: KernelSpec = {
+  name: 'linear.input_grad_quads',
+  wgsl: source(
+    'linear/quad_tile',
+    ...SITE,
+    ...DROPOUT,
+    'weights/f32',
+    'linear/input_grad_io',
+    'linear/input_grad_quads',
   ),
   bindings: inputGradBindings,
 };

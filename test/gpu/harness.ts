@@ -30,7 +30,7 @@ type Kept = typeof globalThis & { [KEEP]?: Promise<OpenedDevice | null> };
 
 async function open(): Promise<OpenedDevice | null> {
   try {
-    return await openDevice();
+    return await openDevice({ wanted: { features: ['subgroups'] } });
   } catch (error) {
     if (error instanceof Fault && error.diagnostics[0].code === 'no-gpu') return null;
     throw error;
@@ -48,6 +48,13 @@ export function gpuTest(name: string, fn: () => void | Promise<void>, timeout = 
   if (gpu) test(name, fn, timeout);
   else test.skip(`${name} (no GPU adapter)`, fn);
 }
+
+/** A test of kernels for subgroups of four, which only some devices have. */
+export const quadTest: typeof gpuTest = (name, fn, timeout = GPU_TEST_MS) => {
+  const { subgroupMinSize, subgroupMaxSize } = gpu?.device.adapterInfo ?? {};
+  if (!gpu || (subgroupMinSize === 4 && subgroupMaxSize === 4)) gpuTest(name, fn, timeout);
+  else test.skip(`${name} (no subgroups of four)`, fn);
+};
 
 /** ‖out − ref‖ / ‖ref‖; absolute when the reference is all zeros. NaN when `out` holds one. */
 export function relativeError(out: ArrayLike<number>, ref: ArrayLike<number>): number {

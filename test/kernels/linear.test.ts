@@ -10,7 +10,7 @@ import {
 import * as specs from '../../kernels/linear/spec.ts';
 import { LINEAR_GRIDS } from '../../kernels/linear/tiles.ts';
 import { type KernelSpec, type ParamValue, specialise } from '../../kernels/spec.ts';
-import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
+import { gpuTest as anyGpuTest, quadTest, relativeError, runKernel } from '../gpu/harness.ts';
 import { emulated } from './matrix_emulated.ts';
 
 const ROWS = [0, 1, 37, 129];
@@ -133,6 +133,7 @@ const matrixInputGrad = emulated(specs.linearInputGradMatrix);
 
 for (const spec of [
   specs.linearForward,
+  specs.linearForwardQuads,
   specs.linearForwardTiled,
   matrixForward,
   specs.linearForwardFew,
@@ -140,6 +141,7 @@ for (const spec of [
 ]) {
   const few = spec.name === specs.linearForwardFew.name;
   const tiled = spec === specs.linearForwardTiled;
+  const gpuTest = spec === specs.linearForwardQuads ? quadTest : anyGpuTest;
   describe(`${spec.name}${spec === shared ? ', shared' : ''}`, () => {
     gpuTest('stacked modules with bias, adapters and residual; chunks of them', async () => {
       const c = {
@@ -238,7 +240,13 @@ async function inputGrad(spec: KernelSpec, c: GradCase, rows: number): Promise<v
   compare(dx, linearInputGrad(p, inputs, rows, part, dropout), K, part);
 }
 
-for (const spec of [specs.linearInputGrad, specs.linearInputGradTiled, matrixInputGrad]) {
+for (const spec of [
+  specs.linearInputGrad,
+  specs.linearInputGradQuads,
+  specs.linearInputGradTiled,
+  matrixInputGrad,
+]) {
+  const gpuTest = spec === specs.linearInputGradQuads ? quadTest : anyGpuTest;
   describe(spec.name, () => {
     gpuTest('base, adapters under dropout, radial terms and addend; chunks of them', async () => {
       const dropped = spec === matrixInputGrad ? {} : { dropout: 0.3 };
@@ -274,7 +282,7 @@ test('the mask keeps the share it should and differs between rows, columns and s
   expect(row(0)).not.toEqual(row(0, { ...d, site: 2 }));
 });
 
-gpuTest('past f16: activations stop at its largest number, a gradient shows in its row', async () => {
+anyGpuTest('past f16: activations stop at its largest number, a gradient shows in its row', async () => {
   const K = 128;
   const run = async (
     spec: KernelSpec,
