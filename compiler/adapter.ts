@@ -19,7 +19,7 @@ import { requirements } from './plan/requirements.ts';
 import type { Plan } from './plan/schema.ts';
 import { PLAN_FORMAT, PLAN_VERSION } from './plan/version.ts';
 import { inputGroups, select } from './select.ts';
-import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
+import { optimizerProgram, sharedPrograms, tablesOf } from './shared.ts';
 import type { Placement } from './site.ts';
 import { checkSpaces } from './spaces/check.ts';
 import { Spaces } from './spaces/resolve.ts';
@@ -153,7 +153,6 @@ function build({ name, sources, origin, slots, modules, sizes, train, spaces }: 
     dx: portMatrix(dx, columns.in),
     dy: portMatrix(dy, columns.out),
   }));
-  const origins = [...tables.origins];
   const layers = new Map(modules.map(({ linear, layer }) => [linear.path, layer]));
   const plan: Plan = {
     format: PLAN_FORMAT,
@@ -164,16 +163,7 @@ function build({ name, sources, origin, slots, modules, sizes, train, spaces }: 
     symbols: { tokens, targets: tokens, rows: sizes.rows },
     context: 0,
     slots,
-    ...tables,
-    origins,
-    groups: parameters.groups,
-    groupRuns: parameters.groupRuns(),
-    parameters: parameters.parameters,
-    sites: siteTable(
-      lowering,
-      path => layers.get(path)!,
-      s => origins.push(s) - 1,
-    ),
+    ...tablesOf(lowering, tables, layers),
     ports,
     evals: [],
   };

@@ -18,7 +18,7 @@ import { storagesFor } from './plan/storage.ts';
 import { PLAN_FORMAT, PLAN_VERSION } from './plan/version.ts';
 import { differentiateLayers, lowestAdapted } from './recompute.ts';
 import { select } from './select.ts';
-import { optimizerProgram, sharedPrograms, siteTable } from './shared.ts';
+import { optimizerProgram, sharedPrograms, tablesOf } from './shared.ts';
 import { checkSpaces } from './spaces/check.ts';
 import { Spaces } from './spaces/resolve.ts';
 import { Store } from './store.ts';
@@ -110,9 +110,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
   const pathOf = options.pathOf ?? (path => path);
   const pathsOf = ({ paths, baseDir }: { paths: string[]; baseDir: string }) =>
     paths.map(p => pathOf(p, baseDir));
-  const assembled = assemble(programs, store);
-  const { files, ...tables } = assembled;
-  const origins = [...tables.origins];
+  const { files, ...tables } = assemble(programs, store);
   const layers = new Map(
     shape.layers.flatMap(l => [l.q, l.k, l.v, l.o, l.gate, l.up, l.down].map(m => [m.path, l.index])),
   );
@@ -135,16 +133,7 @@ export function compile(program: Program, shape: ModelShape, options: CompileOpt
       vocabulary: shape.vocabulary,
     },
     slots: selection.slots,
-    ...tables,
-    origins,
-    groups: parameters.groups,
-    groupRuns: parameters.groupRuns(),
-    parameters: parameters.parameters,
-    sites: siteTable(
-      lowering,
-      path => layers.get(path)!,
-      s => origins.push(s) - 1,
-    ),
+    ...tablesOf(lowering, tables, layers),
     training: training(program, lengthOf(program, shape)),
     ...(program.data
       ? {

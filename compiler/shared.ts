@@ -1,6 +1,7 @@
 /** Programs and tables that concern all adapters of a plan at once: Gram matrices, telemetry, the optimiser. */
 import { kernel } from '../kernels/index.ts';
 import { tieTable } from '../kernels/ties/reference.ts';
+import type { Assembled } from './assemble.ts';
 import type { Draft, Place, Source } from './graph.ts';
 import { type Lowering, type PlacedStack, routes } from './lower.ts';
 import { expertScale } from './operations/adapter.ts';
@@ -194,8 +195,30 @@ export function optimizerProgram(
   ];
 }
 
+/** What assembling leaves, and the tables of parameters and sites. */
+export function tablesOf(
+  lowering: Lowering,
+  tables: Omit<Assembled, 'files'>,
+  layers: ReadonlyMap<string, number>,
+) {
+  const { parameters } = lowering;
+  const origins = [...tables.origins];
+  return {
+    ...tables,
+    origins,
+    groups: parameters.groups,
+    groupRuns: parameters.groupRuns(),
+    parameters: parameters.parameters,
+    sites: siteTable(
+      lowering,
+      path => layers.get(path)!,
+      s => origins.push(s) - 1,
+    ),
+  };
+}
+
 /** One entry per adapted module, in the order of the stats blocks. */
-export function siteTable(
+function siteTable(
   { stacks, parameters }: Lowering,
   layerOf: (path: string) => number,
   originOf: (source: Source) => number,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { compileAdapter } from '../../compiler/adapter.ts';
+import type { Compiled } from '../../compiler/index.ts';
 import { openDevice } from '../gpu/device.ts';
 import { readJson } from '../model/files.ts';
 import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
@@ -20,6 +21,9 @@ import {
 } from './program.ts';
 import { Comparison, type Row, TOLERANCE } from './report.ts';
 
+/** The only module of a case. */
+const MODULE = 'layer';
+
 const caseSchema = z.object({
   name: z.string().regex(/^[\w.-]+$/),
   d_in: z.int(),
@@ -32,11 +36,32 @@ const caseSchema = z.object({
   gate: gateSchema,
   experts: z.array(expertSchema).min(1),
 });
-type Case = z.infer<typeof caseSchema>;
+export type AdapterCase = z.infer<typeof caseSchema>;
+
+export const adapterCases = (folder: string): AdapterCase[] =>
+  z.array(caseSchema).parse(readJson(join(folder, 'index.json')));
+
+/** The adapter of a case, alone on a linear layer. */
+export function compileCase(one: AdapterCase): Compiled {
+  const { rank, alpha, tokens } = one;
+  const module = { path: MODULE, in: one.d_in, out: one.d_out, bias: false };
+  const block = adapterBlock({
+    target: module.path,
+    rank,
+    alpha,
+    experts: one.experts.map(e => expertOf(e, rank)),
+    router: routerOf(one.router, one.gate, one.aux_coefficient, one.experts.length),
+  });
+  return compileAdapter(block, module, tokens, bareProgram('', [], {}, tokens).train);
+}
+
+/** What the files of cases call a parameter. */
+export const nameInCase = (parameter: string): string =>
+  parameter.replace(`${MODULE}.`, '').replace(/^router$/, 'R');
 
 export async function verifyAdapters(folder: string): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const one of z.array(caseSchema).parse(readJson(join(folder, 'index.json')))) {
+  for (const one of adapterCases(folder)) {
     const file = openSafetensors(join(folder, `${one.name}.safetensors`));
     try {
       rows.push(...(await verifyAdapter(one, file)));
@@ -47,17 +72,9 @@ export async function verifyAdapters(folder: string): Promise<Row[]> {
   return rows;
 }
 
-async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
-  const { rank, alpha, tokens } = one;
-  const module = { path: 'layer', in: one.d_in, out: one.d_out, bias: false };
-  const block = adapterBlock({
-    target: module.path,
-    rank,
-    alpha,
-    experts: one.experts.map(e => expertOf(e, rank)),
-    router: routerOf(one.router, one.gate, one.aux_coefficient, one.experts.length),
-  });
-  const { plan, files } = compileAdapter(block, module, tokens, bareProgram('', [], {}, tokens).train);
+async function verifyAdapter(one: AdapterCase, file: SafetensorsFile): Promise<Row[]> {
+  const { tokens } = one;
+  const { plan, files } = compileCase(one);
   const opened = await openDevice({ limits: plan.requires.limits });
   const executor = await Executor.open(plan, files, opened, () =>
     Promise.reject(new Error('bug: an adapter alone has no base')),
@@ -65,8 +82,7 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
   const comparison = new Comparison(one.name);
   try {
     const flat = new Float32Array(parameterFloats(plan));
-    const nameOf = (name: string) => name.replace(/^layer\./, '').replace(/^router$/, 'R');
-    for (const p of plan.parameters) insert(flat, p, file.readF64(nameOf(p.name)));
+    for (const p of plan.parameters) insert(flat, p, file.readF64(nameInCase(p.name)));
     executor.write('params', flat);
     switchAdapters(executor, new Set(plan.slots));
     const ldX = bytesOf(plan, 'x') / 4 / tokens;
@@ -97,7 +113,7 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
       );
     comparison.check('grad.x', crop(dx, one.d_in, ldX), file.readF64('grad.x'), TOLERANCE.gradient);
     for (const p of plan.parameters) {
-      const name = `grad.${nameOf(p.name)}`;
+      const name = `grad.${nameInCase(p.name)}`;
       comparison.check(
         name,
         extract(gradients, p),
@@ -115,7 +131,7 @@ async function verifyAdapter(one: Case, file: SafetensorsFile): Promise<Row[]> {
 /** Routing records: P, gates, guards per expert, slot scale, log-sum-exp (kernels/README.md). */
 async function compareRouting(
   comparison: Comparison,
-  one: Case,
+  one: AdapterCase,
   executor: Executor,
   file: SafetensorsFile,
 ): Promise<void> {

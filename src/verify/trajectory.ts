@@ -51,14 +51,11 @@ const indexSchema = z.object({
 });
 
 export async function verifyTrajectory(folder: string, models: string): Promise<Row[]> {
-  const index = indexSchema.parse(readJson(join(folder, 'index.json')));
-  const file = openSafetensors(join(folder, 'trajectory.safetensors'));
-  const checkpoint = openCheckpoint(join(models, index.base));
+  const trajectory = openTrajectory(folder, models);
   try {
-    return await run(index, file, checkpoint);
+    return await run(trajectory);
   } finally {
-    file.close();
-    checkpoint.close();
+    trajectory.close();
   }
 }
 
@@ -77,6 +74,8 @@ export function openTrajectory(folder: string, models: string) {
     return flat;
   };
   return {
+    index,
+    file,
     steps: index.steps,
     program: programOf(index, file, checkpoint),
     checkpoint,
@@ -126,12 +125,8 @@ function programOf(
   );
 }
 
-async function run(
-  index: z.infer<typeof indexSchema>,
-  file: SafetensorsFile,
-  checkpoint: Checkpoint,
-): Promise<Row[]> {
-  const program = programOf(index, file, checkpoint);
+async function run(trajectory: ReturnType<typeof openTrajectory>): Promise<Row[]> {
+  const { index, file, program, checkpoint, steps } = trajectory;
   const { compiled, diagnostics } = compile(program, checkpoint.shape);
   if (!compiled)
     throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
@@ -141,19 +136,17 @@ async function run(
   const comparison = new Comparison('train');
   try {
     const session = new Session(executor);
-    const flat = new Float32Array(parameterFloats(plan));
-    for (const p of plan.parameters) insert(flat, p, file.readF64(`initial.${p.name}`));
-    session.start(flat);
+    session.start(trajectory.start(plan));
     const seen = { loss: [] as number[], aux: [] as number[], grad_norm: [] as number[] };
-    for (let step = 0; step < index.steps; step++) {
-      const result = await session.step([pack(rowsOf(file, step))], 1, step, 0);
+    for (let step = 0; step < steps; step++) {
+      const result = await session.step([trajectory.batch(step)], 1, step, 0);
       seen.loss.push(result.loss);
       seen.aux.push(result.balance);
       seen.grad_norm.push(result.norm);
       if (step > 0) continue;
       const clipped = storedClipped(plan, file, index.clip_global_norm);
       const factor = clipped ? index.clip_global_norm / (result.norm + 1e-6) : 1;
-      const gradients = (await executor.read('grads', flat.length)).map(g => g * factor);
+      const gradients = (await executor.read('grads', parameterFloats(plan))).map(g => g * factor);
       for (const p of plan.parameters) {
         const tolerance = p.kind === 'curvature' ? TOLERANCE.curvature : TOLERANCE.gradient;
         const name = `gradient.${p.name}`;

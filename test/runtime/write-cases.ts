@@ -1,5 +1,5 @@
 /** Writes reference cases (cases.ts): from the arrays in test/golden, and from what this version computes. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAdapter } from '../../compiler/adapter.ts';
 import { type Compiled, compile } from '../../compiler/index.ts';
@@ -13,7 +13,7 @@ import { IGNORED } from '../../src/data/labels.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
 import { writePlan } from '../../src/run/plan-folder.ts';
 import { shapeOf } from '../../src/runtime/parameters.ts';
-import { adapterBlock, bareProgram, expertOf, routerOf } from '../../src/verify/program.ts';
+import { adapterCases, compileCase, nameInCase } from '../../src/verify/adapters.ts';
 import { openTrajectory } from '../../src/verify/trajectory.ts';
 import type { CaseDescription } from './cases.ts';
 
@@ -48,42 +48,19 @@ export function writeCase(
   writeFileSync(join(folder, 'case.json'), `${JSON.stringify(description, null, 1)}\n`);
 }
 
-interface GoldenAdapter {
-  name: string;
-  d_in: number;
-  d_out: number;
-  rank: number;
-  tokens: number;
-  alpha: number;
-  aux_coefficient: number;
-  router: string;
-  gate: 'renorm' | 'softmax';
-  experts: Parameters<typeof expertOf>[0][];
-}
-
 /** One of test/golden/adapters, whose gradients are those of Σ y·dy and the balance loss. */
 export function goldenAdapter(name: string): { compiled: Compiled; tensors: Tensors } {
-  const index: GoldenAdapter[] = JSON.parse(readFileSync(join(GOLDEN, 'adapters/index.json'), 'utf8'));
-  const one = index.find(c => c.name === name)!;
-  const { rank, alpha, tokens } = one;
-  const linear = { path: 'layer', in: one.d_in, out: one.d_out, bias: false };
-  const block = adapterBlock({
-    target: linear.path,
-    rank,
-    alpha,
-    experts: one.experts.map(e => expertOf(e, rank)),
-    router: routerOf(one.router, one.gate, one.aux_coefficient, one.experts.length),
-  });
-  const compiled = compileAdapter(block, linear, tokens, bareProgram('', [], {}, tokens).train);
+  const one = adapterCases(join(GOLDEN, 'adapters')).find(c => c.name === name)!;
+  const compiled = compileCase(one);
   using file = openSafetensors(join(GOLDEN, 'adapters', `${name}.safetensors`));
   const tensors: Tensors = new Map([
-    ['x', tensor(file.readF32('x'), [tokens, one.d_in])],
-    ['dy', tensor(file.readF32('dy'), [tokens, one.d_out])],
+    ['x', tensor(file.readF32('x'), [one.tokens, one.d_in])],
+    ['dy', tensor(file.readF32('dy'), [one.tokens, one.d_out])],
     ['want.y', tensor(file.readF32('y'))],
     ['want.dx', tensor(file.readF32('grad.x'))],
   ]);
   for (const p of compiled.plan.parameters) {
-    const own = p.name.replace(/^layer\./, '').replace(/^router$/, 'R');
+    const own = nameInCase(p.name);
     tensors.set(`param.${p.name}`, tensor(file.readF32(own), shapeOf(p)));
     tensors.set(`want.grad.${p.name}`, tensor(file.readF32(`grad.${own}`)));
   }
