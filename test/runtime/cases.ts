@@ -22,7 +22,10 @@ import {
 
 export interface CaseDescription {
   kind: 'adapter' | 'training';
-  /** ‖out − want‖ / ‖want‖ that is allowed, by the first part of a tensor's name; absolute where all is zero. */
+  /**
+   * ‖out − want‖ / ‖want‖ that is allowed, by the first part of a tensor's name; `curvature`: of gradients of curvatures.
+   * What should be all zero is compared absolutely.
+   */
   tolerance: { [part: string]: number };
 }
 
@@ -43,15 +46,18 @@ export async function runCase(name: string, device: GPUDevice, read: ReadFile): 
   const text = async (path: string) => new TextDecoder().decode(await read(`${name}/${path}`));
   const { kind, tolerance } = JSON.parse(await text('case.json')) as CaseDescription;
   const tensors = new SafetensorsBytes(await read(`${name}/case.safetensors`));
-  const out = await compute(kind, await readPlan(await text('plan.json'), text), tensors, device);
+  const plan = await readPlan(await text('plan.json'), text);
+  const out = await compute(kind, plan, tensors, device);
+  const curvatures = plan.plan.parameters.filter(p => p.kind === 'curvature').map(p => `grad.${p.name}`);
   const wanted = [...tensors.tensors.keys()].filter(key => key.startsWith('want.'));
   return wanted.map(key => {
     const tensor = key.slice('want.'.length);
     const part = tensor.split('.')[0];
+    const allowed = tolerance[curvatures.includes(tensor) ? 'curvature' : part];
     const got = out.get(tensor) ?? new Float32Array();
     const start = part === 'final' ? tensors.readF32(tensor.replace('final', 'param')) : undefined;
     const { error, zero } = distance(got, tensors.readF32(key), start);
-    return { case: name, tensor, error, tolerance: zero ? ZERO : tolerance[part] };
+    return { case: name, tensor, error, tolerance: zero ? ZERO : allowed };
   });
 }
 
