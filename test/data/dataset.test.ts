@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { DataFormat } from '../../dsl/program.ts';
 import { readDataset } from '../../src/data/dataset.ts';
 import { LONGEST_LINE } from '../../src/data/lines.ts';
-import { Fault } from '../../src/report/fault.ts';
+import { faultOf as endOf } from '../fault-of.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mos-data-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,15 +17,8 @@ function file(content: string | Uint8Array, name = 'data.jsonl'): string {
   return path;
 }
 
-function faultOf(content: string | Uint8Array, format: DataFormat = 'auto'): string {
-  try {
-    readDataset([file(content)], format);
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
-}
+const faultOf = (content: string | Uint8Array, format: DataFormat = 'auto'): string =>
+  endOf(() => readDataset([file(content)], format));
 
 const ALPACA = '{"instruction":"i","output":"o"}';
 const CHAT = '{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}';

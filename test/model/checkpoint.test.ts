@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { checkFinite, expectedTensors, openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
-import { Fault } from '../../src/report/fault.ts';
+import { faultOf } from '../fault-of.ts';
 
 const MODELS = join(import.meta.dir, '../golden/models');
 const SHARDED = join(MODELS, 'sharded');
@@ -34,16 +34,6 @@ function copy(from: string): string {
   mkdirSync(to);
   for (const name of readdirSync(from)) writeFileSync(join(to, name), readFileSync(join(from, name)));
   return to;
-}
-
-function faultOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
 }
 
 function open(folder: string): string {

@@ -1,7 +1,7 @@
 /** config.json: right shapes for what is supported, a named fault for what is not. */
 import { describe, expect, test } from 'bun:test';
 import { parseConfig } from '../../src/model/config.ts';
-import { Fault } from '../../src/report/fault.ts';
+import { faultOf as endOf } from '../fault-of.ts';
 
 const LLAMA = {
   model_type: 'llama',
@@ -16,15 +16,7 @@ const LLAMA = {
   max_position_embeddings: 256,
 };
 
-function faultOf(json: unknown): string {
-  try {
-    parseConfig(json);
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
-}
+const faultOf = (json: unknown): string => endOf(() => parseConfig(json));
 
 describe('shapes', () => {
   test('llama: grouped heads, no bias, separate head', () => {

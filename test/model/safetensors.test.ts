@@ -15,20 +15,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
-import { Fault } from '../../src/report/fault.ts';
+import { codeOf } from '../fault-of.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mos-safetensors-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Fault) return error.diagnostics[0]!.code;
-    throw error;
-  }
-  return 'ok';
-}
 
 /** A file from header text (or bytes) and a number of data bytes. */
 function write(header: string | Uint8Array, dataBytes: number, claim?: bigint): string {

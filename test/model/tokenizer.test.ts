@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { plainFormat, templateFormat } from '../../src/model/chat.ts';
 import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { isSafePattern } from '../../src/model/tokenizer-check.ts';
-import { Fault } from '../../src/report/fault.ts';
+import { faultOf } from '../fault-of.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const TINY = join(ROOT, 'examples/models/tiny-qwen2');
@@ -16,16 +16,6 @@ const tiny = openTokenizer(TINY, 886);
 
 const root = mkdtempSync(join(tmpdir(), 'mos-tokenizer-'));
 afterAll(() => rmSync(root, { recursive: true }));
-
-function faultOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
-}
 
 /** The tiny tokenizer with files replaced; null removes one. */
 let copies = 0;

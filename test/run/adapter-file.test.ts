@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
-import { Fault } from '../../src/report/fault.ts';
 import { type AdapterOrigin, loadAdapter, saveAdapter } from '../../src/run/adapter-file.ts';
+import { faultOf as endOf } from '../fault-of.ts';
 import { compileSmall, EVERYTHING, randomParameters } from './small.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'mos-adapter-'));
@@ -35,15 +35,7 @@ function edited(name: string, edit: (tensors: Map<string, TensorData>) => void):
   return folder;
 }
 
-function faultOf(folder: string): string {
-  try {
-    loadAdapter(folder, plan);
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
-}
+const faultOf = (folder: string): string => endOf(() => loadAdapter(folder, plan));
 
 const A = 'model.layers.0.self_attn.q_proj.experts.0.A';
 

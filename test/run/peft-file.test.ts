@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSafetensors } from '../../src/model/safetensors.ts';
-import { Fault } from '../../src/report/fault.ts';
 import { exportPeft, importPeft } from '../../src/run/peft-file.ts';
+import { faultOf } from '../fault-of.ts';
 import { compileSmall, randomParameters } from './small.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'mos-peft-'));
@@ -17,16 +17,6 @@ adapter q_proj, "mlp.*_proj" layers 0 < rank: 4; alpha: 6; experts: euclid >
 adapter v_proj < rank: 3; alpha: 9; rslora: true; experts: euclid >`;
 const plan = planOf(LORA);
 const flat = randomParameters(plan, 5);
-
-function messageOf(action: () => unknown): string {
-  try {
-    action();
-    return 'ok';
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-}
 
 /** An export with its configuration changed. */
 function changed(name: string, change: Record<string, unknown>): string {
@@ -64,9 +54,7 @@ describe('plain LoRA', () => {
     const two = planOf('adapter q_proj < experts: euclid > adapter math: q_proj < experts: euclid >');
     const folders = exportPeft(join(root, 'two'), two, randomParameters(two, 1), root);
     expect(folders).toEqual([join(root, 'two'), join(root, 'two', 'math')]);
-    expect(messageOf(() => importPeft(folders[0], two))).toMatch(
-      /^adapter-mismatch: the plan has 2 adapters/,
-    );
+    expect(faultOf(() => importPeft(folders[0], two))).toMatch(/^adapter-mismatch: the plan has 2 adapters/);
   });
 });
 
@@ -80,7 +68,7 @@ describe('what is no LoRA is refused', () => {
     test(adapters, () => {
       const curved = planOf(adapters);
       const out = join(root, 'refused');
-      expect(messageOf(() => exportPeft(out, curved, randomParameters(curved, 1), root))).toMatch(message);
+      expect(faultOf(() => exportPeft(out, curved, randomParameters(curved, 1), root))).toMatch(message);
       expect(existsSync(out)).toBe(false);
     });
 });
@@ -95,15 +83,15 @@ describe('a folder of PEFT that does not fit', () => {
     ['a pattern', { alpha_pattern: { 'layers\\.[01]': 3 } }, /is not a plain name/],
   ];
   for (const [name, change, message] of CASES)
-    test(name, () => expect(messageOf(() => importPeft(changed(name, change), plan))).toMatch(message));
+    test(name, () => expect(faultOf(() => importPeft(changed(name, change), plan))).toMatch(message));
 
   test('too few tensors, too many, of another shape', () => {
     const [folder] = exportPeft(join(root, 'other'), plan, flat, root);
     const fewer = planOf('adapter q_proj, "mlp.*_proj" layers 0 < rank: 4; alpha: 6; experts: euclid >');
-    expect(messageOf(() => importPeft(folder, fewer))).toMatch(/has no place for tensor `.*v_proj/);
+    expect(faultOf(() => importPeft(folder, fewer))).toMatch(/has no place for tensor `.*v_proj/);
     const more = planOf(`${LORA} adapter o_proj < rank: 4; alpha: 6; experts: euclid >`);
-    expect(messageOf(() => importPeft(folder, more))).toMatch(/has no tensor `.*o_proj/);
+    expect(faultOf(() => importPeft(folder, more))).toMatch(/has no tensor `.*o_proj/);
     const wider = planOf(LORA.replace('rank: 4; alpha: 6', 'rank: 8; alpha: 12'));
-    expect(messageOf(() => importPeft(folder, wider))).toMatch(/is 4×32 where the plan expects 8×32/);
+    expect(faultOf(() => importPeft(folder, wider))).toMatch(/is 4×32 where the plan expects 8×32/);
   });
 });

@@ -9,28 +9,18 @@ import { check } from '../../dsl/index.ts';
 import { expectedTensors, openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
-import { Fault } from '../../src/report/fault.ts';
 import { QUANTISED, quantiseModel } from '../../src/run/quantize.ts';
 import { packRows, unpackRows } from '../../src/runtime/pack-weights.ts';
 import type { TensorSource } from '../../src/runtime/upload-weights.ts';
 import { uploadWeights } from '../../src/runtime/upload-weights.ts';
 import { mos } from '../cli/run.ts';
+import { faultOf } from '../fault-of.ts';
 import { writeTinyModel } from '../tiny-model.ts';
 
 const QWEN = join(import.meta.dir, '../../examples/models/tiny-qwen2');
 const SHARDED = join(import.meta.dir, '../golden/models/sharded');
 const root = mkdtempSync(join(tmpdir(), 'mos-quantize-'));
 afterAll(() => rmSync(root, { recursive: true }));
-
-function faultOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
-  }
-  return 'ok';
-}
 
 /** What the weight buffers of a plan would hold, by name, without a device. */
 async function buffersOf(folder: string, dtype: string): Promise<Map<string, Uint8Array>> {
