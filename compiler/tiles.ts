@@ -12,7 +12,7 @@ export type TileRows = SizeSymbol | { symbol: SizeSymbol; minus: number; limit: 
 export const FEW = 16;
 
 /** Processors that run four invocations as one, such as SwiftShader. */
-const QUADS = { hardware: false, needs: { features: ['subgroups'], subgroupSize: 4 } } as const;
+export const QUADS = { hardware: false, needs: { features: ['subgroups'], subgroupSize: 4 } } as const;
 
 /** Matrix units as NVIDIA's have them, with what of the reduction a workgroup's memory holds at a time. */
 const MATRIX = {

@@ -5,13 +5,13 @@
  */
 
 import type { Expert } from '../../dsl/program.ts';
-import { type AdapterTile, gradTile, rowTile } from '../../kernels/adapter/tiles.ts';
+import { type AdapterTile, gradTile, quadsFit, rowTile, shaped } from '../../kernels/adapter/tiles.ts';
 import { kernel } from '../../kernels/index.ts';
 import { type ParamValue, paramsOf } from '../../kernels/spec.ts';
 import { type Draft, type Graph, matrix, type Place, perRow, type Source, type Value } from '../graph.ts';
 import type { Stack } from '../site.ts';
 import { emitSpaces } from '../spaces/emit.ts';
-import { FEW } from '../tiles.ts';
+import { FEW, QUADS } from '../tiles.ts';
 import { dropout, segments } from './linear.ts';
 
 export interface AdapterPlaces {
@@ -57,23 +57,23 @@ export function adapt(
   const site = { index: stack.index };
   const { a, b, geometry, gram, slotScale, rowOf, routing, stats } = places;
 
-  /** A kernel over all columns of some rows at a time, in its two shapes. */
+  const few = rows.max <= FEW;
+  /** A kernel over some rows at a time, at most `columns` side by side, in its shapes. */
   const byRows = (
     name: string,
     columns: number,
     params: Record<string, ParamValue>,
   ): Pick<Draft, 'spec' | 'params' | 'grid' | 'alternatives'> => {
-    const spec = kernel(name);
     const shape = (tile: AdapterTile) => {
-      const own = rowTile(tile, columns, rows.max <= FEW);
+      const own = rowTile(tile, columns, few);
       const grid: Draft['grid'] = [perRow(rows, 1, own.ROWS), 1, 1];
-      return { spec, params: own, grid };
+      return { spec: kernel(shaped(name, tile)), params: own, grid };
     };
     const plain = shape('processor');
     return {
       ...plain,
       params: pick(name, { ...common, ...params, ...plain.params }),
-      alternatives: [shape('hardware')],
+      alternatives: [...(few ? [] : [{ ...shape('quads'), ...QUADS }]), shape('hardware')],
     };
   };
 
@@ -100,7 +100,10 @@ export function adapt(
       if (!dy) return;
       const dz = matrix('dz', rows, stack.ldZ, stack.ldDz);
       tape.emit({
-        ...byRows('adapter.backward', stack.ldS, { LD_DY: dy.ld, ...segments(modules) }),
+        ...byRows('adapter.backward', Math.max(...modules.map(m => m.rank)), {
+          LD_DY: dy.ld,
+          ...segments(modules),
+        }),
         bindings: { dy, b, geometry, gram, inner, routing, stats, dz },
         flops: flops(rankFlops + 3 * each),
         source,
@@ -125,13 +128,16 @@ export function adapt(
           results: reduced ? experts.length + adapters.length : 0,
         });
         const grid: Draft['grid'] = [workgroups, 1, 1];
-        return { spec: kernel('adapter.grads'), params, grid };
+        return { spec: kernel(shaped('adapter.grads', tile)), params, grid };
       };
       const plain = shape('processor');
       tape.emit({
         ...plain,
         params: { ...own, ...plain.params },
-        alternatives: [shape('hardware')],
+        alternatives: [
+          ...(quadsFit(modules.map(m => m.column)) ? [{ ...shape('quads'), ...QUADS }] : []),
+          shape('hardware'),
+        ],
         site,
         bindings: { x, dy, dz, inner, grads: places.grads, gram_grad: places.gramGradient },
         flops: flops(projection + rankFlops + (reduced ? each : 0)),

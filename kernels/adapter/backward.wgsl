@@ -10,7 +10,7 @@
 @group(0) @binding(8) var<storage, read_write> dz: array<f32>;
 
 fn put(row: u32, column: u32, value: vec4<f32>) {
-  if (row >= frame.tokens || column >= LD_S) { return; }
+  if (row >= frame.tokens) { return; }
   let at = row * LD_DZ + column;
   dz[at] = value.x;
   dz[at + 1u] = value.y;
@@ -19,40 +19,21 @@ fn put(row: u32, column: u32, value: vec4<f32>) {
 }
 
 fn output_gradient(lane: u32, first: u32) {
-  for (var first_block = 0u; first_block < LD_S / 4u; first_block += ACROSS) {
-    let column = 4u * (first_block + lane / SLICES);
-    var acc = Sums();
-    var m = 0u;
-    while (m < SEGMENTS && (column < CHECKED_S[m] || column >= CHECKED_S[m] + SEG_RANK[m])) { m++; }
-    if (m < SEGMENTS) {
-      let rank4 = SEG_RANK[m] / 4u;
-      let start = SEG_COLUMN[m] / 4u;
-      let b0 = (SEG_B[m] + column - SEG_S[m]) / 4u;
+  for (var m = 0u; m < SEGMENTS; m++) {
+    let rank4 = SEG_RANK[m] / 4u;
+    let start = SEG_COLUMN[m] / 4u;
+    for (var first_block = 0u; first_block < rank4; first_block += ACROSS) {
+      let b0 = SEG_B[m] / 4u + min(first_block + lane / SLICES, rank4 - 1u);
+      var acc = Sums();
       for (var n = start + lane % SLICES; n < SEG_COLUMN[m + 1u] / 4u; n += SLICES) {
         let at = b0 + 4u * (n - start) * rank4;
-        let w = mat4x4<f32>(b[at], b[at + rank4], b[at + 2u * rank4], b[at + 3u * rank4]);
-        let row = first * DY4 + n;
-        acc[0] += w * dy[row];
-        acc[1] += w * dy[row + DY4];
-        acc[2] += w * dy[row + 2u * DY4];
-        acc[3] += w * dy[row + 3u * DY4];
-        if (ROWS > 4u) {
-          acc[4] += w * dy[row + 4u * DY4];
-          acc[5] += w * dy[row + 5u * DY4];
-          acc[6] += w * dy[row + 6u * DY4];
-          acc[7] += w * dy[row + 7u * DY4];
-          acc[8] += w * dy[row + 8u * DY4];
-          acc[9] += w * dy[row + 9u * DY4];
-          acc[10] += w * dy[row + 10u * DY4];
-          acc[11] += w * dy[row + 11u * DY4];
-          acc[12] += w * dy[row + 12u * DY4];
-          acc[13] += w * dy[row + 13u * DY4];
-          acc[14] += w * dy[row + 14u * DY4];
-          acc[15] += w * dy[row + 15u * DY4];
+        let w = transpose(mat4x4<f32>(b[at], b[at + rank4], b[at + 2u * rank4], b[at + 3u * rank4]));
+        for (var i = 0u; i < OWN_ROWS; i++) { // @unroll
+          add_row(&acc, i, dy[own_row(first, lane, i) * DY4 + n], w);
         }
       }
+      hand_over_all(lane, first, CHECKED_S[m] + 4u * first_block, CHECKED_S[m] + SEG_RANK[m], &acc);
     }
-    hand_over_all(lane, first, first_block, &acc);
   }
 }
 

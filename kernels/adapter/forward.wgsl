@@ -15,7 +15,7 @@ const NEEDS_RADIUS: bool = true; // @param some expert is curved
 const K4: u32 = LD_X / 4u;
 
 fn put(row: u32, column: u32, value: vec4<f32>) {
-  if (row >= frame.tokens || column >= LD_Z) { return; }
+  if (row >= frame.tokens) { return; }
   let at = row * LD_INNER + column;
   inner[at] = value.x;
   inner[at + 1u] = value.y;
@@ -31,31 +31,16 @@ fn x_at(d: Dropper, row: u32, k: u32) -> vec4<f32> {
 
 fn project(lane: u32, first: u32) {
   let drop = dropper();
-  for (var first_block = 0u; first_block < LD_Z / 4u; first_block += ACROSS) {
-    let n = 4u * (first_block + lane / SLICES);
+  for (var first_column = 0u; first_column < LD_Z; first_column += 4u * ACROSS) {
+    let n = min(first_column + lane / SLICES * 4u, LD_Z - 4u);
     var acc = Sums();
-    for (var k = lane % SLICES; k < select(0u, K4, n < LD_Z); k += SLICES) {
+    for (var k = lane % SLICES; k < K4; k += SLICES) {
       let w = mat4x4<f32>(a[n * K4 + k], a[(n + 1u) * K4 + k], a[(n + 2u) * K4 + k], a[(n + 3u) * K4 + k]);
-      acc[0] += x_at(drop, first, k) * w;
-      acc[1] += x_at(drop, first + 1u, k) * w;
-      acc[2] += x_at(drop, first + 2u, k) * w;
-      acc[3] += x_at(drop, first + 3u, k) * w;
-      if (ROWS > 4u) {
-        acc[4] += x_at(drop, first + 4u, k) * w;
-        acc[5] += x_at(drop, first + 5u, k) * w;
-        acc[6] += x_at(drop, first + 6u, k) * w;
-        acc[7] += x_at(drop, first + 7u, k) * w;
-        acc[8] += x_at(drop, first + 8u, k) * w;
-        acc[9] += x_at(drop, first + 9u, k) * w;
-        acc[10] += x_at(drop, first + 10u, k) * w;
-        acc[11] += x_at(drop, first + 11u, k) * w;
-        acc[12] += x_at(drop, first + 12u, k) * w;
-        acc[13] += x_at(drop, first + 13u, k) * w;
-        acc[14] += x_at(drop, first + 14u, k) * w;
-        acc[15] += x_at(drop, first + 15u, k) * w;
+      for (var i = 0u; i < OWN_ROWS; i++) { // @unroll
+        add_row(&acc, i, x_at(drop, own_row(first, lane, i), k), w);
       }
     }
-    hand_over_all(lane, first, first_block, &acc);
+    hand_over_all(lane, first, first_column, LD_Z, &acc);
   }
 }
 

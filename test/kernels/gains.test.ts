@@ -1,9 +1,9 @@
 /** What the adapter kernels make of a token against the float64 reference, and their numbers at the extremes. */
 import { describe, expect } from 'bun:test';
-import { adapterBackward, adapterForward, adapterGrads } from '../../kernels/adapter/spec.ts';
-import { type AdapterTile, gradTile, rowTile } from '../../kernels/adapter/tiles.ts';
+import { type AdapterTile, gradTile, rowTile, shaped } from '../../kernels/adapter/tiles.ts';
 import type { Expert } from '../../kernels/gains/reference.ts';
-import { gpuTest, relativeError, runKernel } from '../gpu/harness.ts';
+import { kernel } from '../../kernels/index.ts';
+import { gpuTest, quadTest, relativeError, runKernel } from '../gpu/harness.ts';
 import {
   makeSite,
   noiseSource,
@@ -98,9 +98,10 @@ async function runForward(site: Site, training: number, tile: AdapterTile = 'pro
   const { x, a, gram, geometry, slot_scale, row_of } = site.buffers;
   const { tokens, ldZ, ldS, ldInner, ldRoute } = site.size;
   const shape = rowTile(tile, ldZ);
+  const forward = kernel(shaped('adapter.forward', tile));
   const { inner, routing } = (await runKernel(
-    adapterForward,
-    pick(adapterForward, { ...site.params, ...shape }),
+    forward,
+    pick(forward, { ...site.params, ...shape }),
     {
       site: Uint32Array.of(7, 0, 0xffffffff, 0),
       x,
@@ -128,9 +129,11 @@ async function runBackward(
   const { tokens, ldX, ldZ, ldS, ldDz, ldDy } = site.size;
   const frame = { tokens, training: 1, aux_scale: AUX_SCALE };
   const shape = rowTile(tile, ldS);
+  const backward = kernel(shaped('adapter.backward', tile));
+  const grads = kernel(shaped('adapter.grads', tile));
   const { dz } = (await runKernel(
-    adapterBackward,
-    pick(adapterBackward, { ...site.params, ...oneModule(site), ...shape }),
+    backward,
+    pick(backward, { ...site.params, ...oneModule(site), ...shape }),
     { dy, b, geometry, gram, inner, routing, stats, dz: new Float32Array(tokens * ldDz) },
     { frame, workgroups: [Math.ceil(tokens / shape.ROWS)] },
   )) as { dz: Float32Array };
@@ -139,9 +142,9 @@ async function runBackward(
   const results = (site.params.EXPERTS as number) + site.adapters.length;
   const { params, workgroups } = gradTile(tile, { columns: ldDy, rank: ldS, width: ldX, ldZ, results });
   const own = { B_OFFSET: ofA, GEOMETRY_OFFSET: ofA + ofB, B_RANK: ldS };
-  const { gram_grad, grads } = (await runKernel(
-    adapterGrads,
-    pick(adapterGrads, { ...site.params, ...oneModule(site), ...own, ...params }),
+  const sums = (await runKernel(
+    grads,
+    pick(grads, { ...site.params, ...oneModule(site), ...own, ...params }),
     {
       site: new Uint32Array(4),
       x,
@@ -153,8 +156,8 @@ async function runBackward(
     },
     { frame, workgroups: [workgroups] },
   )) as Record<'gram_grad' | 'grads', Float32Array>;
-  const added = grads.map((v, i) => v - before[i]);
-  return { dz, gramGrad: gram_grad, geometryGrad: added.subarray(ofA + ofB) };
+  const added = sums.grads.map((v, i) => v - before[i]);
+  return { dz, gramGrad: sums.gram_grad, geometryGrad: added.subarray(ofA + ofB) };
 }
 
 /** Column by column: one large column must not hide an error in a small one. */
@@ -171,15 +174,15 @@ function worstColumn(out: ArrayLike<number>, ref: ArrayLike<number>, ld: number)
 
 describe('gains kernels against the reference', () => {
   const shapes = sites.flatMap((site, index): [(typeof sites)[number], number, AdapterTile][] =>
-    // the largest in both shapes
-    (index === 4 ? (['processor', 'hardware'] as const) : (['processor'] as const)).map(tile => [
+    // the largest in every shape
+    (index === 4 ? (['processor', 'quads', 'hardware'] as const) : (['processor'] as const)).map(tile => [
       site,
       index,
       tile,
     ]),
   );
   for (const [[name, adapters, tokens, training], index, tile] of shapes) {
-    gpuTest(`${name}, ${tokens} tokens, for ${tile}`, async () => {
+    (tile === 'quads' ? quadTest : gpuTest)(`${name}, ${tokens} tokens, for ${tile}`, async () => {
       const site = makeSite(adapters, tokens, 11 + index);
       const ref = referenceOf(site, AUX_SCALE);
       const forward = await runForward(site, training, tile);
