@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack } from '../src/data/batches.ts';
 import { openCheckpoint } from '../src/model/checkpoint.ts';
-import { openSafetensors, type TensorData, writeSafetensors } from '../src/model/safetensors.ts';
-import { extract, initialParameters, shapeOf } from '../src/runtime/parameters.ts';
+import { openSafetensors } from '../src/model/safetensors.ts';
+import { extract, initialParameters } from '../src/runtime/parameters.ts';
 import { mixture, peerShape, planOf, tokenRows } from './models.ts';
 import type { Bench, Outcome, Row } from './row.ts';
+import { writeForPeer } from './tensors.ts';
 
 const STEPS = 50;
 const [BATCH, LENGTH, RANK] = [2, 24, 4];
@@ -36,25 +37,6 @@ async function compare(bench: Bench, map: 'stereo' | 'exp', folder: string) {
     const session = await bench.session(compiled, async (name, range) => checkpoint.readF32(name, range));
     const flat = initialParameters(plan, 0);
     session.start(flat);
-    const tensor = (data: Float32Array, of: number[]): TensorData => ({
-      dtype: 'F32',
-      shape: of,
-      data,
-    });
-    const write = (name: string, tensors: Map<string, TensorData>) => {
-      const path = join(folder, `${name}.safetensors`);
-      writeSafetensors(path, tensors);
-      return path;
-    };
-    const weights = new Map<string, TensorData>();
-    for (const { content } of plan.buffers)
-      if (content?.kind === 'weights')
-        for (const part of content.parts)
-          weights.set(
-            part.tensor,
-            tensor(checkpoint.readF32(part.tensor), checkpoint.tensor(part.tensor).shape),
-          );
-    const own = plan.parameters.map(p => [p.name, tensor(extract(flat, p), shapeOf(p))] as const);
     const groups = plan.groups.map((group, i) => ({
       ...group,
       names: group.kind === 'frozen' ? [] : plan.parameters.filter(p => p.group === i).map(p => p.name),
@@ -65,8 +47,7 @@ async function compare(bench: Bench, map: 'stereo' | 'exp', folder: string) {
       id: 'agreement',
       shape: peerShape(shape),
       adapter: { top: topK, aux, experts },
-      weights: write('weights', weights),
-      parameters: write('parameters', new Map(own)),
+      ...writeForPeer(folder, plan, checkpoint, flat),
       groups,
     });
     const largest = { loss: 0, norm: 0, balance: 0, gradient: 0 };

@@ -9,10 +9,9 @@ import { join } from 'node:path';
 import type { Plan } from '../compiler/plan/schema.ts';
 import { pack } from '../src/data/batches.ts';
 import { openCheckpoint } from '../src/model/checkpoint.ts';
-import { type TensorData, writeSafetensors } from '../src/model/safetensors.ts';
 import { Measure, symbolsFor } from '../src/run/measure.ts';
 import { type Executor, flopsOf } from '../src/runtime/executor.ts';
-import { extract, initialParameters, shapeOf as shapeOfParameter } from '../src/runtime/parameters.ts';
+import { initialParameters } from '../src/runtime/parameters.ts';
 import { EVALUATION, type Session, symbolsOf, writeBatch } from '../src/runtime/session.ts';
 import {
   frozen,
@@ -28,6 +27,7 @@ import {
   withoutGeometry,
 } from './models.ts';
 import type { Bench, Outcome, Row, Table, Target } from './row.ts';
+import { writeForPeer } from './tensors.ts';
 import { clock, interleave, ratio, show, spread } from './timing.ts';
 
 const RANK = 8;
@@ -173,35 +173,13 @@ async function tiny(bench: Bench): Promise<Outcome> {
     const session = await bench.session(compiled, async (name, range) => checkpoint.readF32(name, range));
     const rows = tokenRows(batch, length, shape.vocabulary);
     const packed = samplesOf(rows);
-    const write = (name: string, tensors: Map<string, TensorData>) => {
-      const path = join(folder, `${name}.safetensors`);
-      writeSafetensors(path, tensors);
-      return path;
-    };
-    const weights = new Map<string, TensorData>();
-    for (const { content } of plan.buffers)
-      if (content?.kind === 'weights')
-        for (const { tensor } of content.parts)
-          weights.set(tensor, {
-            dtype: 'F32',
-            shape: checkpoint.tensor(tensor).shape,
-            data: checkpoint.readF32(tensor),
-          });
-    const flat = initialParameters(plan, 0);
-    const parameters = new Map<string, TensorData>(
-      plan.parameters.map(p => [
-        p.name,
-        { dtype: 'F32', shape: shapeOfParameter(p), data: extract(flat, p) },
-      ]),
-    );
     const [{ experts }] = plan.sites;
     await jax.ask({
       do: 'model',
       id: 'tiny',
       shape: peerShape(shape),
       scale: experts[0].scale,
-      weights: write('weights', weights),
-      parameters: write('parameters', parameters),
+      ...writeForPeer(folder, plan, checkpoint, initialParameters(plan, 0)),
       rows: batch,
       length,
       lr: plan.groups.find(g => g.name === 'adapter')!.lr,
