@@ -5,22 +5,10 @@ import { encodePlan } from '../../compiler/plan/codec.ts';
 import type { Dispatch, Plan } from '../../compiler/plan/schema.ts';
 import { check } from '../../dsl/index.ts';
 import { parseConfig } from '../../src/model/config.ts';
+import { QWEN2 } from '../configs.ts';
 import { compileSmall } from '../run/small.ts';
 
 const MIXTURE = 'rank: 4; experts: hyperbolic, euclid';
-/** config.json of Qwen2-1.5B, as far as shapes go. */
-const QWEN2 = {
-  model_type: 'qwen2',
-  hidden_size: 1536,
-  intermediate_size: 8960,
-  num_hidden_layers: 28,
-  num_attention_heads: 12,
-  num_key_value_heads: 2,
-  vocab_size: 151936,
-  max_position_embeddings: 32768,
-  rms_norm_eps: 1e-6,
-  tie_word_embeddings: true,
-};
 const nameOf = (plan: Plan, d: Dispatch) => plan.kernels[d.variants[0].kernel].name;
 const moduleOf = (plan: Plan, d: Dispatch) => plan.origins[d.origin].module;
 

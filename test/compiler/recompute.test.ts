@@ -4,6 +4,7 @@ import { compile } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import { check } from '../../dsl/index.ts';
 import { parseConfig } from '../../src/model/config.ts';
+import { QWEN2 } from '../configs.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, compileSmall, openSmall, randomParameters, type Text } from '../run/small.ts';
 
@@ -39,21 +40,6 @@ test('what no gradient needs is not computed again', () => {
   expect(counts(layer)).toBe(2 * 3);
 });
 
-/** config.json of Qwen2-1.5B. */
-const QWEN2 = parseConfig({
-  model_type: 'qwen2',
-  hidden_size: 1536,
-  intermediate_size: 8960,
-  num_hidden_layers: 28,
-  num_attention_heads: 12,
-  num_key_value_heads: 2,
-  vocab_size: 151936,
-  max_position_embeddings: 131072,
-  rms_norm_eps: 1e-6,
-  rope_theta: 1_000_000,
-  tie_word_embeddings: true,
-});
-
 function needs(dtype: string, recompute: string) {
   const { program } = check(
     'qwen.mos',
@@ -63,7 +49,7 @@ adapter gate_proj, up_proj, down_proj < rank: 8; experts: hyperbolic, sphere, eu
 train < batch: 1; recompute: ${recompute} >
 eval e: on "e.jsonl" < batch: 1; max_tokens: 64 >`,
   );
-  const { bytes, peak } = compile(program!, QWEN2).compiled!.plan.requires;
+  const { bytes, peak } = compile(program!, parseConfig(QWEN2)).compiled!.plan.requires;
   return { ...peak, both: bytes };
 }
 

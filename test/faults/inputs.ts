@@ -11,6 +11,7 @@ import { parseConfig } from '../../src/model/config.ts';
 import { readJson } from '../../src/model/files.ts';
 import { openTokenizer } from '../../src/model/open-tokenizer.ts';
 import { openSafetensors, type TensorData, writeSafetensors } from '../../src/model/safetensors.ts';
+import { LLAMA } from '../configs.ts';
 import { TINY_VOCABULARY, writeTinyData, writeTinyModel } from '../tiny-model.ts';
 import { codeOf, faultOf, newFolder, tiny, trial } from './rig.ts';
 import { fault } from './table.ts';
@@ -230,19 +231,6 @@ fault(22, 'a file that shrinks while it is read', async () => {
   truncateSync(path, 20);
   expect(await codeOf(() => found.readF32('a'))).toBe('short-read');
 });
-
-const LLAMA = {
-  model_type: 'llama',
-  hidden_size: 64,
-  intermediate_size: 128,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  vocab_size: 100,
-  hidden_act: 'silu',
-  rms_norm_eps: 1e-5,
-  max_position_embeddings: 256,
-};
 
 fault(23, 'hidden_size 0, 1e12, "64"', async () => {
   for (const hidden_size of [0, 1e12, '64', -4, 64.5, null]) {

@@ -1,20 +1,8 @@
 /** config.json: right shapes for what is supported, a named fault for what is not. */
 import { describe, expect, test } from 'bun:test';
 import { parseConfig } from '../../src/model/config.ts';
+import { LLAMA } from '../configs.ts';
 import { faultOf as endOf } from '../fault-of.ts';
-
-const LLAMA = {
-  model_type: 'llama',
-  hidden_size: 64,
-  intermediate_size: 128,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  vocab_size: 100,
-  hidden_act: 'silu',
-  rms_norm_eps: 1e-5,
-  max_position_embeddings: 256,
-};
 
 const faultOf = (json: unknown): string => endOf(() => parseConfig(json));
 

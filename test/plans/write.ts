@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/model/config.ts';
 import { encodeSafetensors, SafetensorsBytes } from '../../src/model/safetensors-bytes.ts';
 import { shapeOf } from '../../src/runtime/parameters.ts';
 import { normalStream } from '../../src/runtime/random.ts';
+import { qwen3Of } from '../configs.ts';
 import { type CaseDescription, compute } from '../runtime/cases.ts';
 import {
   adapterFrom,
@@ -22,21 +23,7 @@ import {
   writeCase,
 } from '../runtime/write-cases.ts';
 
-const VOCABULARY = 61;
-const MODEL = parseConfig({
-  model_type: 'qwen3',
-  hidden_size: 32,
-  intermediate_size: 48,
-  num_hidden_layers: 1,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 8,
-  vocab_size: VOCABULARY,
-  attention_bias: true,
-  rms_norm_eps: 1e-5,
-  max_position_embeddings: 64,
-  tie_word_embeddings: false,
-});
+const MODEL = parseConfig(qwen3Of(1));
 
 type Case = () => { kind: CaseDescription['kind']; compiled: Compiled; tensors: Tensors };
 
@@ -90,7 +77,7 @@ train < steps: 3; batch: 3; lr: 1e-2; clip: 0.5 >`);
     const rows = [5, 11, 16].map(length => {
       const ids = Int32Array.from(
         noise(`batch ${step} ${length}`, length),
-        v => Math.floor(Math.abs(v) * 1e4) % VOCABULARY,
+        v => Math.floor(Math.abs(v) * 1e4) % MODEL.vocabulary,
       );
       return { ids, labels: ids };
     });

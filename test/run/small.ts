@@ -16,24 +16,12 @@ import { Executor, type ExecutorOptions } from '../../src/runtime/executor.ts';
 import { insert, parameterFloats } from '../../src/runtime/parameters.ts';
 import { normalStream } from '../../src/runtime/random.ts';
 import { Session } from '../../src/runtime/session.ts';
+import { qwen3Of } from '../configs.ts';
 import { gpu } from '../gpu/harness.ts';
 import { generator } from '../kernels/numbers.ts';
 
-export const VOCABULARY = 61;
-export const SMALL = parseConfig({
-  model_type: 'qwen3',
-  hidden_size: 32,
-  intermediate_size: 48,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 8,
-  vocab_size: VOCABULARY,
-  attention_bias: true,
-  rms_norm_eps: 1e-5,
-  max_position_embeddings: 64,
-  tie_word_embeddings: false,
-});
+export const SMALL = parseConfig(qwen3Of(2));
+export const VOCABULARY = SMALL.vocabulary;
 
 export interface Text {
   adapters: string;

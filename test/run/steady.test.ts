@@ -4,6 +4,7 @@ import { compile } from '../../compiler/index.ts';
 import { check } from '../../dsl/index.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { Pace } from '../../src/runtime/pace.ts';
+import { QWEN2 } from '../configs.ts';
 import { gpuTest } from '../gpu/harness.ts';
 import { batchOf, openSmall, PLAIN, randomParameters } from './small.ts';
 
@@ -24,22 +25,9 @@ gpuTest('after the second step nothing is made: no buffer, bind group or pipelin
 });
 
 test('a micro-batch of 28 layers, all seven linears, three curved experts, is at most 1,000 dispatches', () => {
-  const shape = parseConfig({
-    model_type: 'qwen2',
-    hidden_size: 1536,
-    intermediate_size: 8960,
-    num_hidden_layers: 28,
-    num_attention_heads: 12,
-    num_key_value_heads: 2,
-    vocab_size: 151_936,
-    rms_norm_eps: 1e-6,
-    max_position_embeddings: 32_768,
-    tie_word_embeddings: true,
-    hidden_act: 'silu',
-  });
   const text = `model "m" < > data "d" < length: 512 > train < batch: 4 >
 adapter all-linear < experts: hyperbolic(c=learn), sphere(c=learn), euclid; router: top2 >`;
-  const { plan } = compile(check('large.mos', text).program!, shape).compiled!;
+  const { plan } = compile(check('large.mos', text).program!, parseConfig(QWEN2)).compiled!;
   expect(plan.programs.forward.length + plan.programs.backward.length).toBeLessThanOrEqual(1000);
 });
 
