@@ -1,31 +1,9 @@
 /** The radial maps in WGSL against float64, over curvatures around 0 and norms up to 1e18. */
 import { expect } from 'bun:test';
 import { drop, lift } from '../../kernels/gains/maps.ts';
-import { source } from '../../kernels/source.ts';
-import type { KernelSpec } from '../../kernels/spec.ts';
-import { gpuTest, runKernel } from '../gpu/harness.ts';
+import { gpuTest } from '../gpu/harness.ts';
 import { librarySpaces } from './library_spaces.ts';
-
-const probe: KernelSpec = {
-  name: 'test.maps',
-  wgsl: `${source('common/frame', 'gains/spaces')}
-@group(0) @binding(1) var<storage, read> points: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= frame.tokens) { return; }
-  let p = points[id.x];  // which map, space, stored parameter, squared radius
-  var r: Radial;
-  if (p.x == 0.0) { r = lift(u32(p.y), vec4<f32>(p.z), p.w); } else { r = drop(u32(p.y), vec4<f32>(p.z), p.w); }
-  out[id.x] = vec4<f32>(r.gain, r.by_square, r.by_stored.x, select(0.0, 1.0, r.guarded));
-}`,
-  bindings: [
-    { name: 'frame', access: 'uniform' },
-    { name: 'points', access: 'read' },
-    { name: 'out', access: 'write' },
-  ],
-};
+import { probeMaps } from './radial_probe.ts';
 
 const MAPS = [lift, drop];
 const KINDS = ['hyperbolic', 'sphere', 'kappa'] as const;
@@ -43,15 +21,12 @@ const stored = (kind: (typeof KINDS)[number]): [stored: number, curvature: numbe
         kind === 'sphere' ? Math.exp(theta) : -Math.exp(theta),
       ]);
 
-async function evaluate(points: number[][]): Promise<number[][]> {
-  const { out } = await runKernel(
-    probe,
-    { SPACES: librarySpaces.text },
-    { points: Float32Array.from(points.flat()), out: new Float32Array(4 * points.length) },
-    { frame: { tokens: points.length }, workgroups: [Math.ceil(points.length / 64)] },
+/** Rows of which map, space, stored parameter, squared radius. */
+const evaluate = (points: number[][]) =>
+  probeMaps(
+    librarySpaces.text,
+    points.map(([which, space, theta, square]) => ({ which, space, square, stored: [theta] })),
   );
-  return points.map((_, i) => [...out.subarray(4 * i, 4 * i + 4)]);
-}
 
 /** Relative error; what float32 flushes to zero counts as 0, and so does a gradient at the floor of q, 1e-20. */
 function error(out: number, ref: number): number {
@@ -81,14 +56,14 @@ gpuTest('values to 1e-6, derivatives to 1e-5, from norm 0 to 1e18', async () => 
   const bad: string[] = [];
   cases.forEach(({ which, kind, map, curvature, point }, i) => {
     const q = point[3];
-    const [gain, bySquare, byStored, guarded] = results[i];
+    const { gain, bySquare, byStored, guarded } = results[i];
     const ref = MAPS[which](map, curvature, q);
-    expect(results[i].every(Number.isFinite)).toBe(true);
-    expect(guarded).toBe(ref.guarded ? 1 : 0);
+    expect([gain, bySquare, ...byStored].every(Number.isFinite)).toBe(true);
+    expect(guarded).toBe(ref.guarded);
     const errors = {
       gain: error(gain, ref.gain),
       bySquare: error(bySquare, (1 + q) * ref.bySquare),
-      byStored: error(byStored, ref.byCurvature * (kind === 'kappa' ? 1 : curvature)),
+      byStored: error(byStored[0], ref.byCurvature * (kind === 'kappa' ? 1 : curvature)),
     };
     // WGSL's exp of a stored logarithm x is within 3 + 2|x| ULP; the gain's own condition number amplifies that.
     const exp =
@@ -123,7 +98,8 @@ gpuTest('finite at the guards and for absurd curvatures', async () => {
         .map(([k, q]) => [which, number, kind === 'kappa' ? k : Math.log(Math.abs(k)), q]);
     }),
   );
-  for (const [i, result] of (await evaluate(points)).entries()) {
-    if (!result.every(Number.isFinite) || !(result[0] >= 0)) throw new Error(`${points[i]}: ${result}`);
+  for (const [i, { gain, bySquare, byStored }] of (await evaluate(points)).entries()) {
+    const result = [gain, bySquare, ...byStored];
+    if (!result.every(Number.isFinite) || !(gain >= 0)) throw new Error(`${points[i]}: ${result}`);
   }
 });

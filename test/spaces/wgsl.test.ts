@@ -4,9 +4,8 @@ import { readFileSync } from 'node:fs';
 import { emitSpaces } from '../../compiler/spaces/emit.ts';
 import { evaluator, RADIUS } from '../../compiler/spaces/evaluate.ts';
 import { radialSpace } from '../../compiler/spaces/radial.ts';
-import { source } from '../../kernels/source.ts';
-import type { KernelSpec } from '../../kernels/spec.ts';
-import { gpu, gpuTest, runKernel } from '../gpu/harness.ts';
+import { gpu, gpuTest } from '../gpu/harness.ts';
+import { probeMaps } from '../kernels/radial_probe.ts';
 import { measure } from './functions.ts';
 import { definitionOf } from './space.ts';
 
@@ -43,27 +42,6 @@ const spaces = EXAMPLES.map(name =>
   ),
 );
 
-const probe: KernelSpec = {
-  name: 'test.spaces',
-  wgsl: `${source('common/frame', 'gains/spaces')}
-@group(0) @binding(1) var<storage, read> points: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= frame.tokens) { return; }
-  let p = points[id.x];  // space, drop?, the stored parameter, squared radius
-  var r: Radial;
-  let stored = vec4<f32>(p.z, -0.5, 0.0, 0.0);
-  if (p.y == 0.0) { r = lift(u32(p.x), stored, p.w); } else { r = drop(u32(p.x), stored, p.w); }
-  out[id.x] = vec4<f32>(r.gain, r.by_square, r.by_stored.xy);
-}`,
-  bindings: [
-    { name: 'frame', access: 'uniform' },
-    { name: 'points', access: 'read' },
-    { name: 'out', access: 'write' },
-  ],
-};
-
 gpuTest(
   'example spaces: values to 2e-6, derivatives to 2e-5 of their size, from norm 0 to 1e18',
   async () => {
@@ -78,25 +56,25 @@ gpuTest(
     const points = spaces.flatMap(({ definition }, s) => {
       const stored = definition.parameters[0].domain === 'real' ? [0, 0.3, -0.3, 1e-6] : [-6, -1, 1];
       return [0, 1].flatMap(which =>
-        stored.flatMap(k => radii.map(r => [s + 1, which, k, r ** 2].map(Math.fround))),
+        stored
+          .map(Math.fround)
+          .flatMap(k =>
+            radii.map(r => ({ which, space: s + 1, square: Math.fround(r ** 2), stored: [k, -0.5] })),
+          ),
       );
     });
-    const { out } = await runKernel(
-      probe,
-      { SPACES: emitSpaces(spaces) },
-      { points: Float32Array.from(points.flat()), out: new Float32Array(4 * points.length) },
-      { frame: { tokens: points.length }, workgroups: [Math.ceil(points.length / 64)] },
-    );
+    const answers = await probeMaps(emitSpaces(spaces), points);
     const wrong: string[] = [];
-    points.forEach(([s, which, k, q], i) => {
-      const { definition, lift, drop } = spaces[s - 1];
+    points.forEach(({ which, space, square: q, stored }, i) => {
+      const [k] = stored;
+      const { definition, lift, drop } = spaces[space - 1];
       const gains = which === 0 ? lift : drop;
       const written = (value: number, domain: string) => (domain === 'real' ? value : Math.exp(value));
       const env = Object.fromEntries(
-        definition.parameters.map((p, n) => [p.name, written([k, -0.5][n], p.domain)]),
+        definition.parameters.map((p, n) => [p.name, written(stored[n], p.domain)]),
       );
-      const got = [...out.subarray(4 * i, 4 * i + 4)];
-      expect(got.every(Number.isFinite)).toBe(true);
+      const { gain: gotGain, bySquare, byStored } = answers[i];
+      expect([gotGain, bySquare, ...byStored].every(Number.isFinite)).toBe(true);
       const r = Math.sqrt(q);
       if (r === 0 || r > 1e9) return;
       const value = evaluator({ ...env, [RADIUS]: r });
@@ -110,10 +88,10 @@ gpuTest(
           wrong.push(`${definition.name} ${['lift', 'drop'][which]} k=${k} r=${r}: ${what} ${a}, not ${b}`);
       };
       const amplified = 1 + Math.abs(euler / gain) * (1 + Math.abs(k));
-      near(got[0], gain, Math.abs(gain) * amplified, 2e-6, 'gain');
+      near(gotGain, gain, Math.abs(gain) * amplified, 2e-6, 'gain');
       // A derivative counts with what it is multiplied by: relative to the gain it changes.
       near(
-        (got[1] * 2 * q) / (1 + q),
+        (bySquare * 2 * q) / (1 + q),
         euler,
         Math.abs(euler) * amplified + 0.05 * Math.min(r, 1) * gain,
         2e-5,
@@ -121,7 +99,7 @@ gpuTest(
       );
       gains.byStored.forEach((node, n) => {
         const want = value(node);
-        near(got[2 + n], want, Math.abs(want) * amplified + 0.05 * Math.min(r, 1) * gain, 2e-5, `by ${n}`);
+        near(byStored[n], want, Math.abs(want) * amplified + 0.05 * Math.min(r, 1) * gain, 2e-5, `by ${n}`);
       });
     });
     expect(wrong.slice(0, 8)).toEqual([]);
