@@ -1,5 +1,6 @@
 /** Operations of the frozen base model that are not linear layers: builders that append to a graph. */
 import { kernel } from '../../kernels/index.ts';
+import { RMSNORM_ROWS } from '../../kernels/rmsnorm/spec.ts';
 import {
   type Draft,
   type Graph,
@@ -105,6 +106,11 @@ export function rmsNorm(
   const y = matrix('norm', rows, width, ld);
   const inverse = matrix('1/rms', rows, 1, 1);
   const params = { WIDTH: width, LD: ld, ROWS_ARE_TARGETS: onTargets(rows) };
+  const shapes = (name: string): Pick<Draft, 'spec' | 'grid' | 'alternatives'> => ({
+    spec: kernel(name),
+    grid: [perRow(rows, 1, RMSNORM_ROWS.alone), 1, 1],
+    alternatives: [{ spec: kernel(`${name}_shared`), grid: [perRow(rows, 1, RMSNORM_ROWS.shared), 1, 1] }],
+  });
   graph.add({
     kind: 'rmsnorm',
     inputs: residual ? [x, residual] : [x],
@@ -112,10 +118,9 @@ export function rmsNorm(
     trains: false,
     emit: () => [
       {
-        spec: kernel('rmsnorm.forward'),
+        ...shapes('rmsnorm.forward'),
         params: { ...params, EPS: epsilon, HAS_RESIDUAL: residual !== undefined },
         bindings: { x, weight, residual, out: y, inv_rms: inverse },
-        grid: [perRow(rows), 1, 1],
         flops: { symbol: rows.symbol, each: 6 * width },
         source,
       },
@@ -128,10 +133,9 @@ export function rmsNorm(
       tape.contribute(x, {
         kind: 'kernel',
         build: (out, addend) => ({
-          spec: kernel('rmsnorm.backward'),
+          ...shapes('rmsnorm.backward'),
           params: { ...params, HAS_ADDEND: addend !== undefined },
           bindings: { x, weight, inv_rms: inverse, dy, addend, dx: out },
-          grid: [perRow(rows), 1, 1],
           flops: { symbol: rows.symbol, each: 10 * width },
           source,
         }),

@@ -10,7 +10,9 @@ fn sum_of_lanes(lane: u32, values: vec2<f32>) -> vec2<f32> {
   workgroupBarrier();
   var sum = vec2<f32>();
   if (LANES == 16u) {
-    for (var i = 0u; i < 16u; i++) { sum += lane_values[i]; }
+    for (var i = 0u; i < 16u; i++) { // @unroll
+      sum += lane_values[i];
+    }
     return sum;
   }
   if (lane < 16u) {
@@ -19,6 +21,8 @@ fn sum_of_lanes(lane: u32, values: vec2<f32>) -> vec2<f32> {
   }
   workgroupBarrier();
   sum = vec2<f32>();
-  for (var i = 0u; i < 16u; i++) { sum += lane_groups[i]; }
+  for (var i = 0u; i < 16u; i++) { // @unroll
+    sum += lane_groups[i];
+  }
   return sum;
 }

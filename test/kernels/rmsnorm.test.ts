@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test';
+import { kernel } from '../../kernels/index.ts';
 import {
   rmsnormBackward as referenceBackward,
   rmsnormForward as referenceForward,
 } from '../../kernels/rmsnorm/reference.ts';
-import { rmsnormBackward, rmsnormForward } from '../../kernels/rmsnorm/spec.ts';
+import { RMSNORM_ROWS } from '../../kernels/rmsnorm/spec.ts';
 import { gpuTest, runKernel } from '../gpu/harness.ts';
 import { expectClose, expectGradient, expectZeroPadding, randomMatrix } from './numbers.ts';
 
@@ -20,13 +21,24 @@ test('the reference gradient agrees with differences', () => {
   expect(Array.from(zero)).toEqual(Array.from(addend));
 });
 
-for (const [rows, WIDTH, LD] of [
+const cases = [
   [1, 128, 128],
   [37, 301, 320],
   [129, 24, 24],
   [5, 1030, 1032],
-]) {
-  gpuTest(`rmsnorm ${rows}×${WIDTH} in ${LD} columns`, async () => {
+].flatMap(shape => [
+  { shape, suffix: '', rowsOfGroup: RMSNORM_ROWS.alone },
+  { shape, suffix: '_shared', rowsOfGroup: RMSNORM_ROWS.shared },
+]);
+for (const {
+  shape: [rows, WIDTH, LD],
+  suffix,
+  rowsOfGroup,
+} of cases) {
+  gpuTest(`rmsnorm${suffix} ${rows}×${WIDTH} in ${LD} columns`, async () => {
+    const rmsnormForward = kernel(`rmsnorm.forward${suffix}`);
+    const rmsnormBackward = kernel(`rmsnorm.backward${suffix}`);
+    const workgroups: [number] = [Math.ceil(rows / rowsOfGroup)];
     const p = { WIDTH, LD, EPS: 1e-5 };
     const x = randomMatrix(11, rows, WIDTH, LD, 3);
     x.fill(0, 0, LD);
@@ -41,7 +53,7 @@ for (const [rows, WIDTH, LD] of [
       rmsnormForward,
       { ...shape, EPS: p.EPS },
       { x, weight, out: floats(rows * LD), inv_rms: floats(rows) },
-      { frame, workgroups: [rows] },
+      { frame, workgroups },
     );
     expectClose('rmsnorm.forward out', got.out, want.out);
     expectClose('rmsnorm.forward inv_rms', got.inv_rms, want.inv_rms);
@@ -53,7 +65,7 @@ for (const [rows, WIDTH, LD] of [
       rmsnormForward,
       { ...shape, EPS: p.EPS, HAS_RESIDUAL: true },
       { x, weight, residual, out: floats(rows * LD), inv_rms: floats(rows) },
-      { frame, workgroups: [rows] },
+      { frame, workgroups },
     );
     expectClose('rmsnorm.forward joined', joined.out, referenceForward(p, x, weight, residual).out);
 
@@ -71,7 +83,7 @@ for (const [rows, WIDTH, LD] of [
         rmsnormBackward,
         { ...shape, HAS_ADDEND },
         { ...inputs, dx: floats(rows * LD) },
-        { frame, workgroups: [rows] },
+        { frame, workgroups },
       );
       const dx = referenceBackward(p, x, weight, dy, HAS_ADDEND ? addend : undefined);
       // Row by row: the zero row's gradient is 1/√EPS times larger than the others.
@@ -87,7 +99,7 @@ for (const [rows, WIDTH, LD] of [
 
 gpuTest('rmsnorm of no rows writes nothing', async () => {
   const buffers = { x: floats(8), weight: floats(8), out: floats(8), inv_rms: floats(1) };
-  const got = await runKernel(rmsnormForward, { WIDTH: 8, LD: 8 }, buffers, {
+  const got = await runKernel(kernel('rmsnorm.forward'), { WIDTH: 8, LD: 8 }, buffers, {
     frame: { tokens: 0 },
     workgroups: [1],
   });
