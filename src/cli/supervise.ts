@@ -52,6 +52,27 @@ export async function runInWorker(task: string, args: unknown, handlers: Handler
   return new Supervisor(task, args, handlers).run();
 }
 
+/** Runs `task`, prints its result as a text or as JSON, and resolves to the exit code, which `judge` may make another. */
+export async function printFromWorker<T extends object>(
+  task: string,
+  args: unknown,
+  terminal: Terminal,
+  asText: (result: T) => string,
+  judge: (result: T) => number = () => EXIT.ok,
+): Promise<number> {
+  let result: T | undefined;
+  const code = await runInWorker(task, args, {
+    terminal,
+    result: value => {
+      result = value as T;
+    },
+  });
+  if (code !== EXIT.ok || !result) return code;
+  if (terminal.json) terminal.outJson({ version: 1, ...result });
+  else terminal.out(asText(result));
+  return judge(result);
+}
+
 class Supervisor {
   readonly #task: string;
   readonly #args: unknown;

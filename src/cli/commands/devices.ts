@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts';
-import { EXIT, runInWorker } from '../supervise.ts';
+import { EXIT, printFromWorker } from '../supervise.ts';
 import type { DevicesResult } from '../tasks/devices.ts';
 
 export const devices = defineCommand({
@@ -11,21 +11,9 @@ export const devices = defineCommand({
   examples: ['mos devices', 'mos devices --json'],
   options: {},
   async run({ terminal }) {
-    let result: DevicesResult | undefined;
-    const code = await runInWorker(
-      'devices',
-      {},
-      {
-        terminal,
-        result: value => {
-          result = value as DevicesResult;
-        },
-      },
+    return printFromWorker('devices', {}, terminal, asText, result =>
+      result.used === null ? EXIT.user : EXIT.ok,
     );
-    if (code !== EXIT.ok || !result) return code;
-    if (terminal.json) terminal.outJson({ version: 1, ...result });
-    else terminal.out(asText(result));
-    return result.used === null ? EXIT.user : EXIT.ok;
   },
 });
 

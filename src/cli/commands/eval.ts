@@ -3,7 +3,7 @@ import { fault } from '../../report/fault.ts';
 import { defineCommand, numberOption } from '../command.ts';
 import { evaluatePublished, PROTOCOL_OPTIONS } from '../evaluation.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
-import { EXIT, runInWorker } from '../supervise.ts';
+import { printFromWorker } from '../supervise.ts';
 import type { EvalTaskResult } from '../tasks/eval.ts';
 
 export const evaluate = defineCommand({
@@ -46,21 +46,12 @@ export const evaluate = defineCommand({
     if (names.length === 0) throw fault('no-evaluation', `\`${positionals[0]}\` has no eval block`);
     const trained = adapterFolder(out);
     const adapter = values.adapter ?? (existsSync(trained) ? trained : undefined);
-    let result: EvalTaskResult | undefined;
-    const code = await runInWorker(
+    return printFromWorker(
       'eval',
       { plan: folder, out, adapter, only: values.only ?? names, limit },
-      {
-        terminal,
-        result: v => {
-          result = v as EvalTaskResult;
-        },
-      },
+      terminal,
+      asText,
     );
-    if (code !== EXIT.ok || !result) return code;
-    if (terminal.json) terminal.outJson({ version: 1, ...result });
-    else terminal.out(asText(result));
-    return EXIT.ok;
   },
 });
 

@@ -1,6 +1,6 @@
 import { defineCommand } from '../command.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
-import { EXIT, runInWorker } from '../supervise.ts';
+import { printFromWorker } from '../supervise.ts';
 import type { ProfileResult } from '../tasks/profile.ts';
 
 export const profile = defineCommand({
@@ -17,21 +17,7 @@ export const profile = defineCommand({
   async run({ values, positionals, terminal }) {
     const { planFor } = await import('../program.ts');
     const { folder, out } = planFor(positionals[0], { ...values, use: 'training' }, terminal);
-    let result: ProfileResult | undefined;
-    const code = await runInWorker(
-      'profile',
-      { plan: folder, out },
-      {
-        terminal,
-        result: value => {
-          result = value as ProfileResult;
-        },
-      },
-    );
-    if (code !== EXIT.ok || !result) return code;
-    if (terminal.json) terminal.outJson({ version: 1, ...result });
-    else terminal.out(asText(result));
-    return EXIT.ok;
+    return printFromWorker('profile', { plan: folder, out }, terminal, asText);
   },
 });
 

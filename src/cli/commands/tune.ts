@@ -1,6 +1,6 @@
 import { defineCommand } from '../command.ts';
 import { PROGRAM_OPTIONS } from '../program.ts';
-import { EXIT, runInWorker } from '../supervise.ts';
+import { printFromWorker } from '../supervise.ts';
 import type { TuneResult } from '../tasks/tune.ts';
 
 const { out: _, ...PROGRAM } = PROGRAM_OPTIONS;
@@ -26,21 +26,7 @@ export const tune = defineCommand({
   async run({ values: { out: file, ...values }, positionals, terminal }) {
     const { planFor } = await import('../program.ts');
     const { folder } = planFor(positionals[0], values, terminal);
-    let result: TuneResult | undefined;
-    const code = await runInWorker(
-      'tune',
-      { plan: folder, file },
-      {
-        terminal,
-        result: value => {
-          result = value as TuneResult;
-        },
-      },
-    );
-    if (code !== EXIT.ok || !result) return code;
-    if (terminal.json) terminal.outJson({ version: 1, ...result });
-    else terminal.out(asText(result));
-    return EXIT.ok;
+    return printFromWorker('tune', { plan: folder, file }, terminal, asText);
   },
 });
 
