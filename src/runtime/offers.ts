@@ -10,19 +10,21 @@ interface MatrixConfig {
   K: number;
 }
 
+/** Products that matrix units do; none without the feature. */
+export const matricesOf = (info: GPUAdapterInfo | undefined): readonly MatrixConfig[] =>
+  (info as { subgroupMatrixConfigs?: readonly MatrixConfig[] } | undefined)?.subgroupMatrixConfigs ?? [];
+
 export function offers(device: GPUDevice, variant: Variant): boolean {
   const { features = [], limits = {}, subgroupSize, subgroupMatrix } = variant;
   const offered = device.limits as unknown as Record<string, number | undefined>;
-  const info = device.adapterInfo as
-    | (GPUAdapterInfo & { subgroupMatrixConfigs?: readonly MatrixConfig[] })
-    | undefined;
-  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = info ?? {};
+  const info: GPUAdapterInfo | undefined = device.adapterInfo;
+  const { subgroupMinSize, subgroupMaxSize } = info ?? {};
   return (
     features.every(name => device.features.has(name)) &&
     Object.entries(limits).every(([name, value]) => (offered[name] ?? 0) >= value) &&
     (!subgroupSize || (subgroupMinSize === subgroupSize && subgroupMaxSize === subgroupSize)) &&
     (!subgroupMatrix ||
-      subgroupMatrixConfigs.some(
+      matricesOf(info).some(
         ({ componentType, resultComponentType, M, N, K }) =>
           componentType === 'f16' &&
           resultComponentType === 'f32' &&

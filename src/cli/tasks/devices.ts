@@ -2,6 +2,7 @@
 import { describe, listAdapters, openDevice } from '../../gpu/device.ts';
 import { softwareGpu } from '../../host/software-gpu.ts';
 import { Fault } from '../../report/fault.ts';
+import { matricesOf } from '../../runtime/offers.ts';
 import type { TaskContext } from '../tasks.ts';
 
 /** Limits that decide what fits, in WebGPU's names and units (bytes, counts). */
@@ -40,22 +41,11 @@ export interface DevicesResult {
   softwareGpu: string;
 }
 
-/** Experimental in WebGPU, so not in the type declarations. */
-interface MatrixConfig {
-  componentType: string;
-  resultComponentType: string;
-  M: number;
-  N: number;
-  K: number;
-}
-
 export async function task(_args: unknown, context: TaskContext): Promise<DevicesResult> {
   context.phase('looking for GPUs');
   const { candidates, tried } = await listAdapters();
   const devices = candidates.map(({ adapter, info, request, software }): DeviceReport => {
     const limits = adapter.limits as unknown as Record<string, number>;
-    const configs =
-      (info as unknown as { subgroupMatrixConfigs?: MatrixConfig[] }).subgroupMatrixConfigs ?? [];
     return {
       name: describe(info),
       vendor: info.vendor,
@@ -67,7 +57,7 @@ export async function task(_args: unknown, context: TaskContext): Promise<Device
       limits: Object.fromEntries(LIMITS.map(name => [name, limits[name]])),
       subgroupSizes:
         info.subgroupMinSize && info.subgroupMaxSize ? [info.subgroupMinSize, info.subgroupMaxSize] : null,
-      subgroupMatrices: configs.map(
+      subgroupMatrices: matricesOf(info).map(
         c => `${c.componentType} ${c.M}×${c.N}×${c.K} → ${c.resultComponentType}`,
       ),
     };
