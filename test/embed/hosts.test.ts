@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { compile, load, train } from 'mos';
 import type { Trained } from 'mos/web';
 import { childEnvironment } from '../../src/host/environment.ts';
-import { type Browser, findBrowser, visit } from '../hosts/browser.ts';
+import { type Browser, doneRoute, findBrowser, visit } from '../hosts/browser.ts';
 import { findDeno } from '../hosts/deno.ts';
 import { DENO, install, nodeIn, pack, ROOT, run, temporaryFolder } from '../package/project.ts';
 import { folderOf } from './folders.ts';
@@ -126,14 +126,7 @@ async function judgeWorker(host: (url: string, done: Promise<Seen>) => Promise<S
         headers: { 'content-type': 'text/html' },
       }),
       '/files': () => Response.json({ plan: within('tiny.mosplan'), model: within('model') }),
-      '/done': {
-        async POST(request) {
-          const seen = (await request.json()) as Seen & { failed?: string };
-          if (seen.failed) done.reject(new Error(seen.failed));
-          else done.resolve(seen);
-          return new Response();
-        },
-      },
+      '/done': doneRoute(done),
     },
     async fetch(request) {
       const path = decodeURIComponent(new URL(request.url).pathname);

@@ -7,7 +7,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, load, train } from 'mos';
-import { findBrowser, visit } from '../hosts/browser.ts';
+import { doneRoute, findBrowser, visit } from '../hosts/browser.ts';
 import { writeTinyData, writeTinyModel } from '../tiny-model.ts';
 import type { Seen } from './drive.ts';
 import { folderOf } from './folders.ts';
@@ -83,14 +83,7 @@ async function driven(): Promise<void> {
           data: ['data.jsonl'],
           adapter: ['run/adapter/adapter.safetensors'],
         }),
-      '/done': {
-        async POST(request) {
-          const seen = (await request.json()) as Seen & { failed?: string };
-          if (seen.failed) done.reject(new Error(seen.failed));
-          else done.resolve(seen);
-          return new Response();
-        },
-      },
+      '/done': doneRoute(done),
     },
     fetch(request) {
       const path = decodeURIComponent(new URL(request.url).pathname);

@@ -75,3 +75,15 @@ export async function visit<T>(browser: Browser, url: string, until: Promise<T>)
     rmSync(profile, { recursive: true, force: true });
   }
 }
+
+type Done<T> = Pick<ReturnType<typeof Promise.withResolvers<T>>, 'resolve' | 'reject'>;
+
+/** The route of a server to which a page posts what it has seen, or as `failed` why there is nothing. */
+export const doneRoute = <T>({ resolve, reject }: Done<T>) => ({
+  async POST(request: Request) {
+    const seen = (await request.json()) as T & { failed?: string };
+    if (seen.failed) reject(new Error(seen.failed));
+    else resolve(seen);
+    return new Response();
+  },
+});

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { childEnvironment } from '../../src/host/environment.ts';
 import type { Outcome } from '../runtime/cases.ts';
 import { writeGoldenCases } from '../runtime/write-cases.ts';
-import { findBrowser, visit } from './browser.ts';
+import { doneRoute, findBrowser, visit } from './browser.ts';
 import { DENO, findDeno } from './deno.ts';
 
 const ADAPTERS = ['readme', 'guards', 'kappa_signs'];
@@ -116,14 +116,7 @@ async function inBrowser(): Promise<void> {
       '/': new Response(page, { headers: { 'content-type': 'text/html' } }),
       '/page.js': new Response(script),
       '/cases': () => Response.json(cases),
-      '/done': {
-        async POST(request) {
-          const result = (await request.json()) as Report & { error?: string };
-          if (result.error) done.reject(new Error(result.error));
-          else done.resolve(result);
-          return new Response();
-        },
-      },
+      '/done': doneRoute(done),
     },
     fetch(request) {
       const path = join(folder, new URL(request.url).pathname.replace('/cases/', ''));

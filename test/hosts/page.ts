@@ -13,6 +13,6 @@ async function run(): Promise<{ gpu: string; outcomes: Outcome[] }> {
 }
 
 const result = await run().catch((error: unknown) => ({
-  error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error),
+  failed: error instanceof Error ? `${error.message}\n${error.stack}` : String(error),
 }));
 await fetch('/done', { method: 'POST', body: JSON.stringify(result) });
