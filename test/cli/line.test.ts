@@ -111,32 +111,18 @@ gpuTest(
     expect(evaluations.map((e: { adapter: boolean }) => e.adapter)).toEqual([false, true]);
     expect(rows('full/answers.jsonl')).toHaveLength(10);
 
-    const prompts = [
-      '--prompt',
-      '1+2=',
-      '--prompt',
-      '3+44=',
-      '--raw',
-      '--max-tokens',
-      '4',
-      '--out',
-      path('full'),
-    ];
-    const on = await mos(['generate', plan, ...prompts, '--json']);
-    const off = await mos(['generate', plan, ...prompts, '--off', '--json']);
+    const ask = (prompts: string[], ...more: string[]) =>
+      mos([
+        'generate',
+        plan,
+        ...prompts.flatMap(text => ['--prompt', text]),
+        ...['--raw', '--max-tokens', '4', '--out', path('full'), ...more],
+      ]);
+    const on = await ask(['1+2=', '3+44='], '--json');
+    const off = await ask(['1+2=', '3+44='], '--off', '--json');
     expect([on.code, off.code]).toEqual([0, 0]);
     expect(JSON.parse(on.stdout).answers).toHaveLength(2);
-    const alone = await mos([
-      'generate',
-      plan,
-      '--prompt',
-      '3+44=',
-      '--raw',
-      '--max-tokens',
-      '4',
-      '--out',
-      path('full'),
-    ]);
+    const alone = await ask(['3+44=']);
     expect(alone.stdout.trimEnd()).toBe(JSON.parse(on.stdout).answers[1].text.trimEnd());
   },
   300_000,

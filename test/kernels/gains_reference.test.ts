@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { drop, lift, type Space } from '../../kernels/gains/maps.ts';
 import { type Adapter, backward, type Expert, forward, type Token } from '../../kernels/gains/reference.ts';
+import { relativeError } from '../gpu/harness.ts';
 import { balanceOf, type Golden, goldenAdapters, outerTensors, type RankSpace } from './golden_adapters.ts';
 
 const RUNS = { numRuns: 300 };
@@ -22,10 +23,11 @@ describe('reference against the golden arrays', () => {
       const tensors = outerTensors(golden, rankSpace).set('gates', gates).set('probs', probabilities);
       for (const [name, value] of tensors) {
         const tolerance = CANCELLED.has(`${golden.name} ${name}`) ? 1e-7 : 1e-12;
-        const difference = error(value, golden.tensors.get(name)!);
+        const difference = relativeError(value, golden.tensors.get(name)!);
         if (!(difference <= tolerance)) throw new Error(`${name}: relative error ${difference}`);
       }
-      if (golden.router !== 'soft') expect(error([aux], golden.tensors.get('aux')!)).toBeLessThan(1e-12);
+      if (golden.router !== 'soft')
+        expect(relativeError([aux], golden.tensors.get('aux')!)).toBeLessThan(1e-12);
     });
   }
 });
@@ -63,16 +65,6 @@ function run(golden: Golden) {
     probabilities: Float64Array.from(passes.flatMap(pass => pass.probabilities)),
     aux: count * share.reduce((total, f, e) => total + f * probability[e], 0),
   };
-}
-
-function error(out: ArrayLike<number>, ref: ArrayLike<number>): number {
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < ref.length; i++) {
-    difference += (out[i] - ref[i]) ** 2;
-    norm += ref[i] ** 2;
-  }
-  return Math.sqrt(norm === 0 ? difference : difference / norm);
 }
 
 describe('gradients by finite differences', () => {
