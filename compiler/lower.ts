@@ -9,15 +9,8 @@
 import type { Span } from '../dsl/program.ts';
 import { align, Graph, type Place, type Rows, type Source, type Value, type Weight } from './graph.ts';
 import { type AdapterPlaces, adapt } from './operations/adapter.ts';
-import {
-  attention,
-  embedding,
-  gatherRows,
-  rmsNorm,
-  splitHeads,
-  swiglu,
-  type TokenTable,
-} from './operations/base.ts';
+import { attention } from './operations/attention.ts';
+import { embedding, gatherRows, rmsNorm, splitHeads, swiglu, type TokenTable } from './operations/base.ts';
 import { crossEntropy, type Loss, logitColumns, predict } from './operations/head.ts';
 import { linear } from './operations/linear.ts';
 import { floats, type ParameterSpace, type SiteRegions } from './parameters.ts';
@@ -283,7 +276,8 @@ export class Lowering {
     const inputs: Value[] = [];
     const append = (to: Graph, value: Value, layer: LayerShape): Value => {
       const cache = cached ? { slot, kv: this.cacheOf(layer, shape) } : undefined;
-      const inputs = { position, rope: ropeOf(layer), keys, queries, cache, cached };
+      const together = mode !== 'decode';
+      const inputs = { position, rope: ropeOf(layer), keys, queries, cache, together };
       return this.layer(to, value, layer, shape, inputs);
     };
     for (const layer of shape.layers) {
@@ -394,14 +388,14 @@ export class Lowering {
       shape,
       source,
     );
-    const longest = c.cached
+    const longest = c.cache
       ? this.sizes.context
       : Math.max(this.sizes.tokens / Math.max(this.sizes.rows, 1), 1);
     const o = attention(
       graph,
       heads.q,
       heads.kv,
-      { keys: c.keys, queries: c.queries, longest },
+      { keys: c.keys, queries: c.queries, longest, together: c.together },
       shape,
       source,
     );
@@ -436,5 +430,5 @@ interface LayerInputs {
   keys: Place;
   queries: Place;
   cache?: { slot: Place; kv: Place } | undefined;
-  cached: boolean;
+  together: boolean;
 }

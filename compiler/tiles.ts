@@ -1,7 +1,7 @@
 /** Grids of the matrix kernels: x covers columns, y covers rows, by the tile sizes the kernels declare. */
 import { kernel } from '../kernels/index.ts';
 import { LINEAR_GRIDS } from '../kernels/linear/tiles.ts';
-import type { Draft } from './graph.ts';
+import type { Alternative, Draft } from './graph.ts';
 import type { Size, SizeSymbol } from './plan/schema.ts';
 import type { Storage } from './plan/storage.ts';
 
@@ -12,7 +12,10 @@ export type TileRows = SizeSymbol | { symbol: SizeSymbol; minus: number; limit: 
 export const FEW = 16;
 
 /** Processors that run four invocations as one, such as SwiftShader. */
-export const QUADS = { hardware: false, needs: { features: ['subgroups'], subgroupSize: 4 } } as const;
+export const QUADS: Pick<Alternative, 'hardware' | 'needs'> = {
+  hardware: false,
+  needs: { features: ['subgroups'], subgroupSize: 4 },
+};
 
 /** Matrix units as NVIDIA's have them, with what of the reduction a workgroup's memory holds at a time. */
 const MATRIX = {
