@@ -28,7 +28,7 @@ export function buildSpaces(names: Names, report: Report): void {
   names.spacesRead = true;
   const lowering = new Lowering(report, names, () => []);
   for (const declared of names.spaces.values()) {
-    const definition = new SpaceReader(declared.node, lowering, report, names.library).read();
+    const definition = new SpaceReader(declared.node, lowering, report, names.standard).read();
     if (definition) Object.assign(declared, { definition, head: userSpace(definition) });
   }
 }
@@ -37,10 +37,10 @@ class SpaceReader {
   private readonly node: SpaceNode;
   private readonly lowering: Lowering;
   private readonly report: Report;
-  private readonly library: boolean;
+  private readonly standard: boolean;
 
-  constructor(node: SpaceNode, lowering: Lowering, report: Report, library: boolean) {
-    this.library = library;
+  constructor(node: SpaceNode, lowering: Lowering, report: Report, standard: boolean) {
+    this.standard = standard;
     this.node = node;
     this.lowering = lowering;
     this.report = report;
@@ -51,7 +51,7 @@ class SpaceReader {
     const { name } = node;
     if (!name) return undefined;
     const before = report.list.length;
-    if (!this.library && Object.hasOwn(builtIn, name.text)) {
+    if (!this.standard && Object.hasOwn(builtIn, name.text)) {
       report.add('duplicate-space', name.span, `\`${name.text}\` is a built-in space`, {
         help: 'give it another name',
       });

@@ -32,11 +32,11 @@ export class Names {
   private readonly report: Report;
 
   /** The built-in spaces are being declared themselves. */
-  readonly library: boolean;
+  readonly standard: boolean;
 
-  constructor(report: Report, library = false) {
+  constructor(report: Report, standard = false) {
     this.report = report;
-    this.library = library;
+    this.standard = standard;
   }
 
   declare(name: Name, value: ValueNode | undefined): void {

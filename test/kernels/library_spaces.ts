@@ -1,10 +1,10 @@
 /** The built-in spaces' module for tests that run the gains kernels without a plan. */
 import { emitSpaces } from '../../compiler/spaces/emit.ts';
 import { radialOf } from '../../compiler/spaces/resolve.ts';
-import { librarySpaces as library } from '../../dsl/library/index.ts';
+import { librarySpaces as declared } from '../../dsl/library/index.ts';
 import type { ParamValue } from '../../kernels/spec.ts';
 
-const curved = [...library().values()].map(radialOf).filter(space => !space.flat);
+const curved = [...declared().values()].map(radialOf).filter(space => !space.flat);
 const names = curved.map(space => space.definition.name);
 const nameOf = (kind: string, map: string) =>
   kind === 'none' || map === 'euclid' ? undefined : `${kind}_${map}`;
