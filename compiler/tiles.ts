@@ -44,7 +44,9 @@ export function tiled(
   });
   if (name === 'linear.forward' && most <= FEW) {
     const few = shape('linear.forward_few');
-    return { ...few, alternatives: [{ ...few, params: { LANES: 4 } }] };
+    // a few rows at a time read w again, and unpack it again
+    const quads = { ...shape(most <= 8 ? 'linear.forward_few_quads' : 'linear.forward_quads'), ...QUADS };
+    return { ...few, alternatives: [quads, { ...few, params: { LANES: 4 } }] };
   }
   const matrix = DEPTHS.map(depth => ({ ...shape(`${name}_matrix`), ...depth }));
   return {

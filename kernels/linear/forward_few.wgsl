@@ -3,6 +3,8 @@
 // in runs of 64 bytes; on SwiftShader that costs four times as much as it does alone.
 const LANES: u32 = 1u; // @param 1 or 4
 
+alias Sums = array<vec4<f32>, 4>;
+const ROWS = 4u;
 var<workgroup> partial: array<array<vec4<f32>, LANES>, 64>;
 
 fn put(row: u32, rows: u32, column: u32, sum: vec4<f32>) {
@@ -10,28 +12,24 @@ fn put(row: u32, rows: u32, column: u32, sum: vec4<f32>) {
 }
 
 @compute @workgroup_size(LANES, 16)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let first = group.y * 4u;
   let rows = chunk_rows();
   if (first >= rows) { return; }
   let several = rows - first > 1u;
   let row = site.row_start + first;
   let column = group.x * 64u + local.y * 4u;
-  var sum0: vec4<f32>;
-  var sum1: vec4<f32>;
-  var sum2: vec4<f32>;
-  var sum3: vec4<f32>;
+  var sums: Sums;
 
   if (HAS_BASE) {
     let w0 = w_row(column); let w1 = w_row(column + 1u); let w2 = w_row(column + 2u); let w3 = w_row(column + 3u);
     for (var k = local.x; k < K4; k += LANES) {
       let m = mat4x4<f32>(load_w4(w0, k), load_w4(w1, k), load_w4(w2, k), load_w4(w3, k));
-      sum0 += x[row * K4 + k] * m;
-      if (several) {
-        sum1 += x[(row + 1u) * K4 + k] * m;
-        sum2 += x[(row + 2u) * K4 + k] * m;
-        sum3 += x[(row + 3u) * K4 + k] * m;
-      }
+      add_rows(&sums, lane, row, several, k, m);
     }
   }
   if (HAS_LOWRANK && column < N) {
@@ -42,27 +40,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     for (var r = local.x; r < rank4; r += LANES) {
       let bm = mat4x4<f32>(b[b0 + r], b[b0 + r + rank4], b[b0 + r + 2u * rank4], b[b0 + r + 3u * rank4]);
       let at = row * (LD_S / 4u) + CHECKED_S[m] / 4u + r;
-      sum0 += s[at] * bm;
-      if (several) {
-        sum1 += s[at + LD_S / 4u] * bm;
-        sum2 += s[at + 2u * (LD_S / 4u)] * bm;
-        sum3 += s[at + 3u * (LD_S / 4u)] * bm;
+      for (var i = 0u; i < ROWS; i++) { // @unroll
+        sums[i] += s[at + place(lane, i) * (LD_S / 4u)] * bm;
       }
     }
   }
 
   if (LANES == 1u) {
-    put(first, rows, column, sum0);
-    put(first + 1u, rows, column, sum1);
-    put(first + 2u, rows, column, sum2);
-    put(first + 3u, rows, column, sum3);
+    for (var i = 0u; i < ROWS; i++) { // @unroll
+      put(first + place(lane, i), rows, column, sums[i]);
+    }
     return;
   }
   let at = 4u * local.y;
-  partial[at][local.x] = sum0;
-  partial[at + 1u][local.x] = sum1;
-  partial[at + 2u][local.x] = sum2;
-  partial[at + 3u][local.x] = sum3;
+  for (var i = 0u; i < ROWS; i++) { // @unroll
+    partial[at + i][local.x] = sums[i];
+  }
   workgroupBarrier();
   // each of the four invocations finishes a row
   var sum = vec4<f32>();

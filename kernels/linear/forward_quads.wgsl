@@ -1,16 +1,12 @@
 // linear.forward for processors that run four invocations as one (quad_tile.wgsl).
 
-@compute @workgroup_size(8, 2)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let lane = local.x % 4u;
-  let first = id.y * 32u;
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) id: vec3<u32>) {
+  let lane = id.x % 4u;
+  let first = group.y * 32u;
   let column = id.x * 8u;
   let rows = chunk_rows();
-  if (group.y * 64u >= rows) { return; }
+  if (first >= rows) { return; }
   let row = site.row_start + first + lane;
   var acc: QuadTile;
 

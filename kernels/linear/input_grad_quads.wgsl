@@ -1,17 +1,13 @@
 // linear.input_grad for processors that run four invocations as one (quad_tile.wgsl). The low-rank part comes first, so
 // that the mask can act on it alone.
 
-@compute @workgroup_size(8, 2)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let lane = local.x % 4u;
-  let first = id.y * 32u;
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(global_invocation_id) id: vec3<u32>) {
+  let lane = id.x % 4u;
+  let first = group.y * 32u;
   let column4 = id.x * 2u;
   let rows = chunk_rows();
-  if (group.y * 64u >= rows) { return; }
+  if (first >= rows) { return; }
   let row = site.row_start + first + lane;
   var acc: QuadTile;
 

@@ -46,7 +46,13 @@ export const linearForwardTiled: KernelSpec = {
 
 export const linearForwardFew: KernelSpec = {
   name: 'linear.forward_few',
-  wgsl: source(...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
+  wgsl: source('linear/few_alone', ...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
+  bindings: forwardBindings,
+};
+
+export const linearForwardFewQuads: KernelSpec = {
+  name: 'linear.forward_few_quads',
+  wgsl: source('linear/few_quads', ...SITE, 'weights/f32', 'linear/forward_io', 'linear/forward_few'),
   bindings: forwardBindings,
 };
 

@@ -137,11 +137,12 @@ for (const spec of [
   specs.linearForwardTiled,
   matrixForward,
   specs.linearForwardFew,
+  specs.linearForwardFewQuads,
   shared,
 ]) {
-  const few = spec.name === specs.linearForwardFew.name;
+  const few = spec.name.startsWith(specs.linearForwardFew.name);
   const tiled = spec === specs.linearForwardTiled;
-  const gpuTest = spec === specs.linearForwardQuads ? quadTest : anyGpuTest;
+  const gpuTest = spec.name.endsWith('_quads') ? quadTest : anyGpuTest;
   describe(`${spec.name}${spec === shared ? ', shared' : ''}`, () => {
     gpuTest('stacked modules with bias, adapters and residual; chunks of them', async () => {
       const c = {
@@ -246,7 +247,7 @@ for (const spec of [
   specs.linearInputGradTiled,
   matrixInputGrad,
 ]) {
-  const gpuTest = spec === specs.linearInputGradQuads ? quadTest : anyGpuTest;
+  const gpuTest = spec.name.endsWith('_quads') ? quadTest : anyGpuTest;
   describe(spec.name, () => {
     gpuTest('base, adapters under dropout, radial terms and addend; chunks of them', async () => {
       const dropped = spec === matrixInputGrad ? {} : { dropout: 0.3 };
