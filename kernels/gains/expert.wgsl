@@ -16,11 +16,10 @@ var<private> gram_z: array<vec4<f32>, BLOCKS>;  // (G·z)/unscale; curved expert
 
 fn expert_at(e: u32, token: u32) -> Expert {
   let rank = RANK[e];
-  let blocks = (rank + 3u) / 4u;
   let first = token * LD_INNER + Z_COLUMN[e];
   var peak = vec4<f32>();
-  for (var b = 0u; b < blocks; b++) {
-    let value = z4(first + 4u * b, rank - 4u * b);
+  for (var b = 0u; b < BLOCKS; b++) { // @unroll
+    let value = z4(first, b, rank);
     z_of[b] = value;
     peak = max(peak, abs(value));
   }
@@ -45,14 +44,20 @@ fn expert_at(e: u32, token: u32) -> Expert {
     scale = 0x1p-64f;
     expert.unscale = 0x1p64f;
   }
-  for (var b = 0u; b < blocks; b++) { gram_z[b] = vec4<f32>(); }
+  for (var b = 0u; b < BLOCKS; b++) { // @unroll
+    gram_z[b] = vec4<f32>();
+  }
   for (var j = 0u; j < rank; j++) {
     let zj = z_of[j / 4u][j % 4u] * scale;
     let row = GRAM_OFFSET[e] + j * rank;
-    for (var b = 0u; b < blocks; b++) { gram_z[b] += zj * gram4(row + 4u * b, rank - 4u * b); }
+    for (var b = 0u; b < BLOCKS; b++) { // @unroll
+      gram_z[b] += zj * gram4(row, b, rank);
+    }
   }
   var n = 0.0;
-  for (var b = 0u; b < blocks; b++) { n += dot(z_of[b] * scale, gram_z[b]); }
+  for (var b = 0u; b < BLOCKS; b++) { // @unroll
+    n += dot(z_of[b] * scale, gram_z[b]);
+  }
   n = max(n, 0.0);
   let stretch = expert.lift.gain * sqrt(expert.inv_sigma2) * expert.unscale;
   expert.m = LARGEST_SQUARE;
@@ -61,22 +66,18 @@ fn expert_at(e: u32, token: u32) -> Expert {
   return expert;
 }
 
-// Four values, zeros from `count` on.
-fn z4(at: u32, count: u32) -> vec4<f32> {
-  if (count >= 4u) { return vec4<f32>(inner[at], inner[at + 1u], inner[at + 2u], inner[at + 3u]); }
-  var v = vec4<f32>(inner[at], 0.0, 0.0, 0.0);
-  if (count > 1u) { v.y = inner[at + 1u]; }
-  if (count > 2u) { v.z = inner[at + 2u]; }
-  return v;
+// Values 4·block and up of `rank` from `start` on, zeros behind them.
+fn z4(start: u32, block: u32, rank: u32) -> vec4<f32> {
+  let at = start + 4u * block;
+  return select(vec4<f32>(), vec4<f32>(inner[at], inner[at + 1u], inner[at + 2u], inner[at + 3u]), below(block, rank));
 }
 
-fn gram4(at: u32, count: u32) -> vec4<f32> {
-  if (count >= 4u) { return vec4<f32>(gram[at], gram[at + 1u], gram[at + 2u], gram[at + 3u]); }
-  var v = vec4<f32>(gram[at], 0.0, 0.0, 0.0);
-  if (count > 1u) { v.y = gram[at + 1u]; }
-  if (count > 2u) { v.z = gram[at + 2u]; }
-  return v;
+fn gram4(start: u32, block: u32, rank: u32) -> vec4<f32> {
+  let at = start + 4u * block;
+  return select(vec4<f32>(), vec4<f32>(gram[at], gram[at + 1u], gram[at + 2u], gram[at + 3u]), below(block, rank));
 }
+
+fn below(block: u32, rank: u32) -> vec4<bool> { return 4u * block + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(rank); }
 
 // First column after expert e's padding.
 fn next_column(e: u32) -> u32 {

@@ -4,7 +4,7 @@ import { unroll } from '../../kernels/unroll.ts';
 test('marked loops are written out, inner ones too, with values for counters', () => {
   const wgsl = [
     'const SIZE: u32 = 8u;',
-    'const HALF = SIZE / 4u;',
+    'const HALF = (SIZE + 3u) / 4u * 1u;',
     '  for (var i = 0u; i < HALF; i++) { // @unroll',
     '    for (var j = 0u; j < 2u; j++) { // @unroll',
     '      a[i + j] = wi;',
