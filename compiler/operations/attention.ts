@@ -6,8 +6,8 @@ import { type Draft, type Graph, matrix, type Place, perRow, type Source, type V
 import type { ModelShape } from '../plan/model.ts';
 import { QUADS } from '../tiles.ts';
 
-/** Wider heads take seconds to compile where four neighbours share what they load. */
-const WIDEST_SHARED = 64;
+/** Wider heads take many seconds to compile where four neighbours share what they load. */
+const WIDEST_SHARED = 128;
 
 export interface Ranges {
   /** `keys[t]` is the half-open range of kv rows that token t sees, `queries` its inverse. */

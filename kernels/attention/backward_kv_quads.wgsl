@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var j = 0u; j < TOKENS; j++) { // @unroll
     let t = min(t0 + 4u * j, frame.tokens - 1u);
     ranges[j] = select(vec2<u32>(), queries[t], t0 + 4u * j < frame.tokens);
-    for (var i = 0u; i < QUADS; i++) { // @unroll
+    for (var i = 0u; i < QUADS; i++) {
       let at = t * stride + kv_head * QUADS + i;
       key[j * QUADS + i] = kv[at] * SCALE;
       value[j * QUADS + i] = kv[at + v_column];

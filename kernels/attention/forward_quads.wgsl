@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let t = min(t0 + 4u * j, frame.tokens - 1u);
     ranges[j] = select(vec2<u32>(), keys[t], t0 + 4u * j < frame.tokens);
     highest[j] = LOWEST;
-    for (var i = 0u; i < QUADS; i++) { // @unroll
+    for (var i = 0u; i < QUADS; i++) {
       query[j * QUADS + i] = q[t * (LD_Q / 4u) + head * QUADS + i] * SCALE;
     }
   }
