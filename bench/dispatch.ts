@@ -5,6 +5,7 @@
 import { openDevice } from '../src/gpu/device.ts';
 import { symbolsFor } from '../src/run/measure.ts';
 import { Executor } from '../src/runtime/executor.ts';
+import { lastVariant } from '../src/runtime/pipelines.ts';
 import { mixture, planOf, SMALL, shapeOf, weightsOf } from './models.ts';
 import type { Bench, Outcome, Row } from './row.ts';
 import { clock, interleave, show, spread } from './timing.ts';
@@ -79,7 +80,10 @@ export const row: Row = {
       bench.samples(15),
     );
     const rebuilt = await clock(async () => {
-      const fresh = await Executor.open(plan, files, executor.opened, tensors, { use: 'training' });
+      const fresh = await Executor.open(plan, files, executor.opened, tensors, {
+        use: 'training',
+        choose: lastVariant(!bench.software, true),
+      });
       await record(fresh);
       fresh.close();
     });

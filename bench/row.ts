@@ -4,6 +4,7 @@ import { type OpenedDevice, openDevice } from '../src/gpu/device.ts';
 import { trust, wantedBy } from '../src/run/trust.ts';
 import { Executor, type ExecutorOptions } from '../src/runtime/executor.ts';
 import { initialParameters } from '../src/runtime/parameters.ts';
+import { lastVariant } from '../src/runtime/pipelines.ts';
 import { Session } from '../src/runtime/session.ts';
 import type { TensorSource } from '../src/runtime/upload-weights.ts';
 import { openPeer, type Peer, type PeerName } from './peers.ts';
@@ -68,7 +69,9 @@ export class Bench {
   ): Promise<Executor> {
     const { opened, ...rest } = options;
     const device = opened ?? (await this.device(plan));
-    const executor = await Executor.open(plan, files, device, tensors, { use: 'training', ...rest });
+    const choose = lastVariant(!device.software, true);
+    const how: ExecutorOptions = { use: 'training', choose, ...rest };
+    const executor = await Executor.open(plan, files, device, tensors, how);
     this.open.push(executor);
     return executor;
   }

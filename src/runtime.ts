@@ -89,15 +89,17 @@ export async function load(
 const noTensors: TensorSource = name =>
   Promise.reject(fault('missing-tensor', `no source of ${name} was given`));
 
-function checkLimits({ requires }: Plan, device: GPUDevice): void {
-  const offered = device.limits as unknown as { [name: string]: number | undefined };
-  const short = Object.entries(requires.limits).filter(([name, value]) => !((offered[name] ?? 0) >= value));
-  const missing = requires.features.filter(feature => !device.features.has(feature));
-  if (short.length + missing.length === 0) return;
-  throw fault('gpu-limit', 'the device was opened with too little for this plan', {
-    notes: [
-      ...short.map(([name, value]) => `${name}: ${value} needed, ${offered[name] ?? 'nothing'} granted`),
-      ...missing.map(feature => `feature ${feature} is missing`),
-    ],
-  });
+function checkLimits({ requires }: Plan, { limits, features }: GPUDevice): void {
+  // a limit that is not offered is NaN to a comparison
+  const offered = limits as unknown as { [name: string]: number };
+  const notes = [
+    ...Object.entries(requires.limits)
+      .filter(([name, value]) => !(offered[name] >= value))
+      .map(([name, value]) => `${name}: ${value} needed, ${offered[name] ?? 'nothing'} granted`),
+    ...requires.features
+      .filter(feature => !features.has(feature))
+      .map(feature => `feature ${feature} is missing`),
+  ];
+  if (notes.length > 0)
+    throw fault('gpu-limit', 'the device was opened with too little for this plan', { notes });
 }

@@ -1,6 +1,6 @@
 /** Measurements behind the choice of variants: all of them for `mos tune`, and a check of those nobody has tried here yet. */
-import type { Variant } from '../../compiler/plan/schema.ts';
 import type { Executor } from '../runtime/executor.ts';
+import { CORE, offers } from '../runtime/offers.ts';
 import { Measure, symbolsFor } from './measure.ts';
 import type { Tuning } from './tuning-file.ts';
 import { kernelId, openChoices, type VariantChoice } from './variants.ts';
@@ -23,7 +23,7 @@ export async function proveVariants(
     for (;;) {
       const variant = variants.choose(dispatch, executor.pipelines.runnable(dispatch));
       const kernel = kernelId(plan, variant);
-      if (isCore(variant) || tuning.checked[kernel]) break;
+      if (offers(CORE, variant) || tuning.checked[kernel]) break;
       if (tuning.checked[kernel] === undefined) {
         measure ??= new Measure(executor);
         [tuning.checked[kernel]] = await measure.agree(dispatch, [variant], symbolsFor(plan, program));
@@ -35,10 +35,6 @@ export async function proveVariants(
   }
   return { refused: [...refused], learned: measure !== undefined };
 }
-
-/** Whether a variant asks for nothing that not every device has. */
-const isCore = ({ features, limits, subgroupSize, subgroupMatrix }: Variant): boolean =>
-  !features?.length && !limits && !subgroupSize && !subgroupMatrix;
 
 export interface Tuned {
   /** Kernel of the fastest variant, of the first one, and what it works on. */

@@ -52,7 +52,7 @@ export class VariantChoice {
   /** `device`: its name, for messages. `hardware`: whether variants for hardware are taken where nothing is known. */
   constructor(plan: Plan, device: string, hardware: boolean, known: Known = {}) {
     this.plan = plan;
-    this.fallback = lastVariant(hardware);
+    this.fallback = lastVariant(hardware, true);
     this.choose = (dispatch, runnable) => {
       if (dispatch.variants.length === 1) return dispatch.variants[0];
       const id = choiceId(plan, dispatch);

@@ -27,7 +27,7 @@ export interface Frame {
 export interface ExecutorOptions {
   /** Takes the hardware variants even on a software adapter (tests), or never. Default: by adapter. */
   hardwareVariants?: boolean;
-  /** Picks among the variants of a dispatch that the device can run. Default: `lastVariant`. */
+  /** Picks among the variants of a dispatch that the device can run. Default: `lastVariant`, nothing untried. */
   choose?: Choose;
   /** What the plan is opened for: those buffers are made at once, others when a program first needs them. Default: all. */
   use?: Use;

@@ -16,19 +16,20 @@ export const matricesOf = (info: GPUAdapterInfo | undefined): readonly MatrixCon
 
 export function offers(device: GPUDevice, variant: Variant): boolean {
   const { features = [], limits = {}, subgroupSize, subgroupMatrix } = variant;
-  const offered = device.limits as unknown as Record<string, number | undefined>;
+  // a limit that is not offered is NaN to a comparison
+  const offered = device.limits as unknown as Record<string, number>;
   const info: GPUAdapterInfo | undefined = device.adapterInfo;
-  const { subgroupMinSize, subgroupMaxSize } = info ?? {};
   return (
     features.every(name => device.features.has(name)) &&
-    Object.entries(limits).every(([name, value]) => (offered[name] ?? 0) >= value) &&
-    (!subgroupSize || (subgroupMinSize === subgroupSize && subgroupMaxSize === subgroupSize)) &&
+    Object.entries(limits).every(([name, value]) => offered[name] >= value) &&
+    (!subgroupSize || (info?.subgroupMinSize === subgroupSize && info.subgroupMaxSize === subgroupSize)) &&
     (!subgroupMatrix ||
       matricesOf(info).some(
         ({ componentType, resultComponentType, M, N, K }) =>
-          componentType === 'f16' &&
-          resultComponentType === 'f32' &&
-          subgroupMatrix.join() === [M, N, K].join(),
+          [componentType, resultComponentType, M, N, K].join() === ['f16', 'f32', ...subgroupMatrix].join(),
       ))
   );
 }
+
+/** WebGPU's core: what every device offers. */
+export const CORE = { features: new Set<string>(), limits: {} } as unknown as GPUDevice;

@@ -2,7 +2,7 @@
 import type { Dispatch, Plan, Variant } from '../../compiler/plan/schema.ts';
 import { fault } from '../report/portable.ts';
 import type { Watched } from './device.ts';
-import { offers } from './offers.ts';
+import { CORE, offers } from './offers.ts';
 
 /** A dispatch ready to be recorded. */
 export interface Bound {
@@ -20,11 +20,14 @@ export type Resource = (dispatch: Dispatch, binding: number) => GPUBufferBinding
 /** Picks one of the variants that this device can run; `variants` starts with the reference. */
 export type Choose = (dispatch: Dispatch, variants: readonly Variant[]) => Variant;
 
-/** The choice without measurements: the last variant, for hardware only where there is any. */
+/**
+ * The choice without measurements: the last variant, for hardware only where there is any. One that needs more than WebGPU's
+ * core is taken only as `untried`, by who then compares its results on this device.
+ */
 export const lastVariant =
-  (hardware: boolean): Choose =>
+  (hardware: boolean, untried = false): Choose =>
   (_, variants) =>
-    variants.findLast(v => !v.hardware || hardware)!;
+    variants.findLast(v => (!v.hardware || hardware) && (untried || offers(CORE, v)))!;
 
 const LAYOUT_TYPES = {
   uniform: 'uniform',

@@ -4,10 +4,13 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256 } from '../../compiler/plan/hash.ts';
+import { openDevice } from '../../src/gpu/device.ts';
+import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openBase } from '../../src/run/base.ts';
 import { Checkpoints } from '../../src/run/checkpoint.ts';
 import { readPlan, writePlan } from '../../src/run/plan-folder.ts';
 import { train } from '../../src/run/train.ts';
+import { wantedBy } from '../../src/run/trust.ts';
 import { proveVariants, tuneVariants } from '../../src/run/tune.ts';
 import {
   choicesOf,
@@ -18,6 +21,8 @@ import {
   writeTuning,
 } from '../../src/run/tuning-file.ts';
 import { type Choices, choiceId, kernelId, openChoices, VariantChoice } from '../../src/run/variants.ts';
+import { Executor, type ExecutorOptions } from '../../src/runtime/executor.ts';
+import { lastVariant } from '../../src/runtime/pipelines.ts';
 import { codeOf } from '../fault-of.ts';
 import { fakeBase } from '../faults/fake.ts';
 import { gpu, gpuTest } from '../gpu/harness.ts';
@@ -91,6 +96,14 @@ describe('choices', () => {
     expect(choose(true, { tuned: { other: kernelId(plan, first) } })(dispatch, all)).toBe(last);
   });
 
+  test('who has compared nothing takes no variant that needs a feature', () => {
+    const core = { ...first, hardware: true };
+    const wide = { ...first, features: ['subgroups'] };
+    expect(lastVariant(true, true)(dispatch, [first, core, wide])).toBe(wide);
+    expect(lastVariant(true)(dispatch, [first, core, wide])).toBe(core);
+    expect(lastVariant(false)(dispatch, [first, core, wide])).toBe(first);
+  });
+
   test('a pinned variant that cannot run is a fault; a measured one is passed over', () => {
     const tuned = { [choiceId(plan, dispatch)]: kernelId(plan, last) };
     expect(choose(false, { tuned })(dispatch, [first])).toBe(first);
@@ -155,6 +168,24 @@ describe('on a device', () => {
     } finally {
       base.close();
     }
+  });
+
+  gpuTest('a plan that is opened without this check keeps to what every device has', async () => {
+    const { plan, files } = readPlan(planFolder);
+    const opened = await openDevice({ limits: plan.requires.limits, wanted: wantedBy(plan) });
+    const checkpoint = openCheckpoint(join(run.folder, 'model'));
+    const kernelWith = async (options: ExecutorOptions) => {
+      const executor = await Executor.open(plan, files, opened, checkpoint.source(), options);
+      const [{ dispatch }] = openChoices(plan, TRAINING).values();
+      expect(executor.pipelines.runnable(dispatch)).toHaveLength(2);
+      const { kernel } = await executor.bind(dispatch);
+      executor.close();
+      return plan.kernels[kernel].name;
+    };
+    expect(await kernelWith({})).toBe('swiglu.forward');
+    expect(await kernelWith({ choose: lastVariant(true, true) })).toBe('swiglu.wrong');
+    checkpoint.close();
+    opened.close();
   });
 
   gpuTest(
