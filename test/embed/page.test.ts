@@ -6,11 +6,9 @@ import { afterAll, expect, test } from 'bun:test';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compile, load, train } from 'mos';
 import { doneRoute, findBrowser, visit } from '../hosts/browser.ts';
-import { writeTinyData, writeTinyModel } from '../tiny-model.ts';
 import type { Seen } from './drive.ts';
-import { folderOf } from './folders.ts';
+import { folderOf, trainTiny } from './folders.ts';
 
 const EXAMPLE = join(import.meta.dir, '../../examples/embed-browser');
 const STEPS = 5;
@@ -43,17 +41,9 @@ async function buildSite(): Promise<string> {
 
 async function driven(): Promise<void> {
   if (typeof browser === 'string') return;
-  writeTinyModel(join(folder, 'model'));
-  writeTinyData(join(folder, 'data.jsonl'));
-  const plan = await compile(PROGRAM, {
-    model: join(folder, 'model'),
-    folder,
-    out: join(folder, 'tiny.mosplan'),
-  });
-  const losses: number[] = [];
-  await train(plan, { out: join(folder, 'run'), onStep: e => losses.push(e.loss) });
-  using model = await load(plan);
-  await model.add('trained', join(folder, 'run/adapter'));
+  const trained = await trainTiny(folder, PROGRAM);
+  using model = trained.model;
+  const { losses } = trained;
   // As long as the page lets them be.
   const answers = async () => {
     const texts: string[] = [];

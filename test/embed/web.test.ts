@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compile, load, MosError, train } from 'mos';
+import { MosError } from 'mos';
 import { meanRoutes, WebModel } from 'mos/web';
 import { type OpenedDevice, openDevice } from '../../src/gpu/device.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { folderWith, tensorsIn, tokenizerIn } from '../../src/web/files.ts';
-import { writeTinyData, writeTinyModel } from '../tiny-model.ts';
-import { folderOf } from './folders.ts';
+import { folderOf, trainTiny } from './folders.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mos-web-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,23 +20,17 @@ const how = { raw: true, maxTokens: 6 };
 
 let opened: OpenedDevice;
 let web: WebModel;
-const losses: number[] = [];
+let losses: number[];
 let answers: string[];
 
 beforeAll(async () => {
-  writeTinyModel(join(folder, 'model'));
-  writeTinyData(join(folder, 'data.jsonl'));
-  const plan = await compile(PROGRAM, {
-    model: join(folder, 'model'),
-    folder,
-    out: join(folder, 'tiny.mosplan'),
-  });
-  await train(plan, { out: join(folder, 'run'), onStep: e => losses.push(e.loss) });
-  using model = await load(plan);
-  await model.add('it', join(folder, 'run/adapter'));
-  await model.use('it');
+  // what pages open: no features, so the same kernels for both
+  opened = await openDevice();
+  const trained = await trainTiny(folder, PROGRAM, opened.device);
+  using model = trained.model;
+  losses = trained.losses;
+  await model.use('trained');
   answers = await model.generate(PROMPTS, how);
-  opened = await openDevice({ limits: plan.plan.requires.limits });
   web = await WebModel.open(folderOf(join(folder, 'tiny.mosplan')), folderOf(folder), {
     device: opened.device,
   });
