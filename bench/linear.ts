@@ -68,8 +68,9 @@ async function ours(bench: Bench, dtype: string, length: number) {
   const runnable = (dispatch: Dispatch) =>
     executor.pipelines.runnable(dispatch).filter(v => !v.hardware || !bench.software);
   const contenders: Record<string, Contender> = {};
-  // by their place in the list: `mos f32`, `mos f32 _tiled (1)`, …
-  for (const [place, { kernel }] of runnable(products[0].dispatch).entries()) {
+  const variants = [...runnable(products[0].dispatch).entries()];
+  // by their place in the list: `mos f32`, `mos f32 _tiled (1)`, …; of other storages on a processor the fastest alone
+  for (const [place, { kernel }] of dtype === 'f32' || !bench.software ? variants : variants.slice(-1)) {
     const suffix = plan.kernels[kernel].name.replace(/^linear\.(forward|input_grad)/, '');
     contenders[`mos ${dtype}${place > 0 ? ` ${suffix} (${place})` : ''}`] = async ({ dispatch }) => {
       const variants = runnable(dispatch);

@@ -122,14 +122,28 @@ async function large(bench: Bench, batch: number, length: number) {
   );
   if (typeof torch !== 'string') for (const id of ['peft', 'eager']) await torch.ask({ do: 'forget', id });
   const tokens = batch * length;
+  // of what an H200 is said to do with f16, and of what matrix units reach from Vulkan
+  const peaks = bench.software ? [] : [989, 612];
   const table: Table = {
     title: `${shape.layers.length} of 28 layers, ${batch} × ${length} tokens, f32`,
-    head: ['', 'ms', 'tokens/s', 'GFLOP/s of frozen products and adapters'],
+    head: [
+      '',
+      'ms',
+      'tokens/s',
+      'GFLOP/s of frozen products and adapters',
+      ...peaks.map(peak => `% of ${peak} TFLOP/s`),
+    ],
     rows: Object.entries(times).map(([name, list]) => {
       const { median } = spread(list);
       const plan = plans[name as keyof typeof plans]?.plan;
-      const rate = plan ? (necessary(plan, tokens) / median / 1e6).toPrecision(3) : '';
-      return [name, show(spread(list), 0), ((1000 * tokens) / median).toPrecision(3), rate];
+      const rate = plan && necessary(plan, tokens) / median / 1e6;
+      return [
+        name,
+        show(spread(list), 0),
+        ((1000 * tokens) / median).toPrecision(3),
+        rate?.toPrecision(3) ?? '',
+        ...peaks.map(peak => (rate ? (rate / peak / 10).toPrecision(3) : '')),
+      ];
     }),
   };
   return { table, times, skipped, plans, titles, tokens, productFlops: alone.flops };
