@@ -8,6 +8,7 @@ import { findModel, modelNotFound } from '../model/cache.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { openTokenizer } from '../model/open-tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
+import { fault } from '../report/fault.ts';
 import { Executor } from '../runtime/executor.ts';
 import { readPlan } from './plan-folder.ts';
 import { wantedBy } from './trust.ts';
@@ -59,7 +60,10 @@ export async function openBase(
 ): Promise<Base> {
   phase('reading the plan');
   const { plan, files, folder } = typeof from === 'string' ? { ...readPlan(from), folder: from } : from;
-  if (!plan.model) throw new Error('bug: this plan has no base model');
+  if (!plan.model)
+    throw fault('plan-invalid', 'the plan is of adapters alone and has no base model', {
+      help: 'run it with `mos/runtime`, in the program that has the base model',
+    });
   const found = findModel(plan.model.path, folder);
   if (!found) throw modelNotFound(plan.model.path);
   const checkpoint = openCheckpoint(found.folder);
