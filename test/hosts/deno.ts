@@ -1,13 +1,13 @@
-/** Deno from npm, with a GPU that its WebGPU gets through our kernels on. */
+/** Deno from npm, with a GPU on which its WebGPU ends our cases. */
 import { spawnSync } from 'node:child_process';
 
 export const DENO = ['npx', '-y', 'deno@2.9.6'];
 const PROBE = 'console.log((await navigator.gpu?.requestAdapter())?.info.description ?? "none")';
 
 /**
- * The environment to start Deno in, or why there is none. Deno's WebGPU is wgpu, whose shaders guard every access by a
- * branch; SwiftShader compiles the larger kernels in that form for longer than anybody waits. So Deno gets the machine's own
- * drivers, which may be Mesa's llvmpipe.
+ * The environment to start Deno in, or why there is none. On SwiftShader the smallest case has not come to an end within five
+ * minutes, one core busy all along; the reason is not known. So Deno gets the machine's own drivers, which may be Mesa's
+ * llvmpipe.
  */
 export function findDeno(): NodeJS.ProcessEnv | string {
   const { LD_LIBRARY_PATH, VK_ADD_DRIVER_FILES, VK_LOADER_DRIVERS_DISABLE, ...env } = process.env;
@@ -18,6 +18,6 @@ export function findDeno(): NodeJS.ProcessEnv | string {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   if (status !== 0) return '`npx deno` cannot be had here';
-  if (stdout.trim() === 'none') return 'no driver but SwiftShader, which does not get through its kernels';
+  if (stdout.trim() === 'none') return 'no driver but SwiftShader, on which a case does not end';
   return env;
 }
