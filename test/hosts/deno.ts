@@ -5,7 +5,7 @@ export const DENO = ['npx', '-y', 'deno@2.9.6'];
 const PROBE = 'console.log((await navigator.gpu?.requestAdapter())?.info.description ?? "none")';
 
 /**
- * The environment to start Deno in, or why there is none. On SwiftShader the smallest case has not come to an end within five
+ * The environment to start Deno in, or why there is none. On SwiftShader a case of one adapter had not come to an end after five
  * minutes, one core busy all along; the reason is not known. So Deno gets the machine's own drivers, which may be Mesa's
  * llvmpipe.
  */
