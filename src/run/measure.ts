@@ -55,9 +55,31 @@ export class Measure {
       const { buffer, offset, bytes } = dispatch.bindings[i];
       const { name, role } = plan.buffers[buffer];
       if (access !== 'read' || ['weight', 'constant', 'input', 'frame'].includes(role)) return;
-      for (let at = 0; at < bytes / 4; at += NOISE)
-        executor.write(name, this.noise.subarray(0, Math.min(NOISE, bytes / 4 - at)), offset / 4 + at);
+      const [noise, period] = this.noiseFor(dispatch, i);
+      for (let at = 0; at < bytes / 4; at += period)
+        executor.write(name, noise.subarray(0, Math.min(period, bytes / 4 - at)), offset / 4 + at);
     });
+  }
+
+  /**
+   * What a binding is filled with, again and again. Gradients of a linear layer with a number of outputs that four does not
+   * divide are zero from there to the next four, and its kernels count on it.
+   */
+  private noiseFor(
+    { variants }: Dispatch,
+    binding: number,
+  ): [noise: Float32Array<ArrayBuffer>, period: number] {
+    const { plan, pipelines } = this.executor;
+    const { bindings, file } = plan.kernels[variants[0].kernel];
+    const constant = (name: string) =>
+      Number(new RegExp(`^const ${name}: u32 = (\\d+)u;`, 'm').exec(pipelines.files.get(file)!)?.[1] ?? 0);
+    const end = constant('DY_COLUMN') + constant('N');
+    const ld = constant('LD_DY');
+    if (bindings[binding].name !== 'dy' || ld === 0 || end % 4 === 0) return [this.noise, NOISE];
+    const period = NOISE - (NOISE % ld);
+    const noise = this.noise.slice(0, period);
+    for (let row = 0; row < period; row += ld) noise.fill(0, row + end, row + Math.ceil(end / 4) * 4);
+    return [noise, period];
   }
 
   private async dispatch(dispatch: Dispatch, variant: Variant, symbols: Symbols, times = 1): Promise<void> {

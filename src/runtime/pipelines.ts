@@ -40,7 +40,8 @@ const COMPUTE_STAGE = 4;
 
 export class Pipelines {
   private readonly plan: Plan;
-  private readonly files: ReadonlyMap<string, string>;
+  /** WGSL by path inside the plan. */
+  readonly files: ReadonlyMap<string, string>;
   private readonly watched: Watched;
   private readonly choose: Choose;
   private readonly compiled = new Map<number, Promise<GPUComputePipeline>>();

@@ -8,6 +8,7 @@ import { openDevice } from '../../src/gpu/device.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { openBase } from '../../src/run/base.ts';
 import { Checkpoints } from '../../src/run/checkpoint.ts';
+import { Measure, symbolsFor } from '../../src/run/measure.ts';
 import { readPlan, writePlan } from '../../src/run/plan-folder.ts';
 import { train } from '../../src/run/train.ts';
 import { wantedBy } from '../../src/run/trust.ts';
@@ -26,7 +27,7 @@ import { lastVariant } from '../../src/runtime/pipelines.ts';
 import { codeOf } from '../fault-of.ts';
 import { fakeBase } from '../faults/fake.ts';
 import { gpu, gpuTest } from '../gpu/harness.ts';
-import { type TinyRun, writeTinyRun } from '../tiny-model.ts';
+import { TINY_VOCABULARY, type TinyRun, writeTinyRun } from '../tiny-model.ts';
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'mos-tuning-'));
 const run: TinyRun = writeTinyRun(newFolder(), { train: 'steps: 4; checkpoint: 2' });
@@ -167,6 +168,26 @@ describe('on a device', () => {
       expect(Object.keys(measured.choices[id].milliseconds)).toEqual([right[id]]);
     } finally {
       base.close();
+    }
+  });
+
+  gpuTest('a head whose tokens four does not divide: no right variant is called wrong', async () => {
+    expect(TINY_VOCABULARY % 4).not.toBe(0);
+    const { files } = readPlan(run.planFolder);
+    const checkpoint = openCheckpoint(join(run.folder, 'model'));
+    const executor = await Executor.open(plan, files, gpu!, checkpoint.source());
+    try {
+      // the gradients of the head are taken in the forward pass, chunk by chunk
+      const dispatch = plan.programs.forward.find(d =>
+        plan.kernels[d.variants[0].kernel].name.startsWith('linear.input_grad'),
+      )!;
+      const variants = executor.pipelines.runnable(dispatch);
+      expect(variants.length).toBeGreaterThan(1);
+      const agreed = await new Measure(executor).agree(dispatch, variants, symbolsFor(plan, 'forward'));
+      expect(agreed).toEqual(variants.map(() => true));
+    } finally {
+      executor.close();
+      checkpoint.close();
     }
   });
 
