@@ -109,7 +109,7 @@ export function sharedPrograms(lowering: Lowering, source: Source, only?: Placed
         gram_grad: whole(store, 'gram_grad'),
         grads: whole(store, 'grads'),
       },
-      grid: [Math.ceil(most / 64), rows.length, 1],
+      grid: [Math.ceil(most / 256), rows.length, 1],
       flops,
       source,
     });

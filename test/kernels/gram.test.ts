@@ -60,7 +60,7 @@ gpuTest('gram.backward', async () => {
     gramBackward,
     { EXPERTS: experts.length },
     { params, table, gram_grad, grads: before },
-    { workgroups: [Math.ceil(515 / 64), experts.length] },
+    { workgroups: [Math.ceil(515 / 256), experts.length] },
   );
   const ref = Float64Array.from(before);
   for (const x of experts) {
