@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { compileAdapter } from '../../compiler/adapter.ts';
 import type { Compiled } from '../../compiler/index.ts';
-import { openDevice } from '../gpu/device.ts';
 import { readJson } from '../model/files.ts';
 import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
-import { Executor } from '../runtime/executor.ts';
+import type { Executor } from '../runtime/executor.ts';
 import { extract, insert, parameterFloats } from '../runtime/parameters.ts';
 import { EVALUATION, switchAdapters } from '../runtime/session.ts';
 import { balanceLoss, STATS_FLOATS } from '../runtime/telemetry.ts';
+import { openCase } from './open.ts';
 import {
   adapterBlock,
   bareProgram,
@@ -74,9 +74,9 @@ export async function verifyAdapters(folder: string): Promise<Row[]> {
 
 async function verifyAdapter(one: AdapterCase, file: SafetensorsFile): Promise<Row[]> {
   const { tokens } = one;
-  const { plan, files } = compileCase(one);
-  const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, () =>
+  const compiled = compileCase(one);
+  const { plan } = compiled;
+  const { opened, executor } = await openCase(compiled, () =>
     Promise.reject(new Error('bug: an adapter alone has no base')),
   );
   const comparison = new Comparison(one.name);

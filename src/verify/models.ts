@@ -3,11 +3,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../compiler/index.ts';
 import { pack } from '../data/batches.ts';
-import { openDevice } from '../gpu/device.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { openSafetensors } from '../model/safetensors.ts';
-import { Executor } from '../runtime/executor.ts';
 import { EVALUATION, Session, symbolsOf, writeBatch } from '../runtime/session.ts';
+import { openCase } from './open.ts';
 import { bareProgram } from './program.ts';
 import { Comparison, type Row, TOLERANCE } from './report.ts';
 
@@ -30,9 +29,8 @@ async function verifyModel(name: string, folder: string): Promise<Row[]> {
     const { compiled } = compile(bareProgram(folder, [], { batch }, length), checkpoint.shape, {
       logits: true,
     });
-    const { plan, files } = compiled!;
-    const opened = await openDevice({ limits: plan.requires.limits });
-    const executor = await Executor.open(plan, files, opened, checkpoint.source());
+    const { plan } = compiled!;
+    const { opened, executor } = await openCase(compiled!, checkpoint.source());
     try {
       const samples = Array.from({ length: batch }, (_, r) => {
         const row = Int32Array.from(ids.slice(r * length, (r + 1) * length));

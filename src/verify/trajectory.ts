@@ -5,13 +5,12 @@ import { compile } from '../../compiler/index.ts';
 import type { Plan } from '../../compiler/plan/schema.ts';
 import type { Program } from '../../dsl/program.ts';
 import { pack } from '../data/batches.ts';
-import { openDevice } from '../gpu/device.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { readJson } from '../model/files.ts';
 import { openSafetensors, type SafetensorsFile } from '../model/safetensors.ts';
-import { Executor } from '../runtime/executor.ts';
 import { extract, insert, parameterFloats } from '../runtime/parameters.ts';
 import { Session } from '../runtime/session.ts';
+import { openCase } from './open.ts';
 import {
   adapterBlock,
   bareProgram,
@@ -130,9 +129,8 @@ async function run(trajectory: ReturnType<typeof openTrajectory>): Promise<Row[]
   const { compiled, diagnostics } = compile(program, checkpoint.shape);
   if (!compiled)
     throw new Error(`bug: a reference case does not compile: ${diagnostics.map(d => d.message).join('; ')}`);
-  const { plan, files } = compiled;
-  const opened = await openDevice({ limits: plan.requires.limits });
-  const executor = await Executor.open(plan, files, opened, checkpoint.source());
+  const { plan } = compiled;
+  const { opened, executor } = await openCase(compiled, checkpoint.source());
   const comparison = new Comparison('train');
   try {
     const session = new Session(executor);

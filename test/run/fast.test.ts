@@ -6,14 +6,14 @@ import { describe, expect } from 'bun:test';
 import type { Compiled } from '../../compiler/index.ts';
 import type { Variant } from '../../compiler/plan/schema.ts';
 import { pack } from '../../src/data/batches.ts';
-import { gpuTest, relativeError } from '../gpu/harness.ts';
+import { gpuTest, quadTest, relativeError } from '../gpu/harness.ts';
 import { emulated } from '../kernels/matrix_emulated.ts';
 import { compileSmall, openCompiled, randomParameters, sequences, type Text } from './small.ts';
 
 const STEPS = 50;
 const TEXT: Text = {
   adapters: `
-adapter q_proj, v_proj < rank: 3; experts: hyperbolic(c=learn(init=0.5)), kappa(k=learn, map=exp), euclid; router: top2(aux=0.01) >`,
+adapter q_proj, v_proj, down_proj < rank: 3; experts: hyperbolic(c=learn(init=0.5)), kappa(k=learn, map=exp), euclid; router: top2(aux=0.01) >`,
 };
 /** Five texts over and over, so that there is something to learn. */
 const data = Array.from({ length: STEPS }, (_, i) =>
@@ -69,6 +69,26 @@ describe(`${STEPS} steps`, () => {
     expect(losses.at(-1)!).toBeLessThan(losses[4] - 0.1);
     expect(relativeError(fast.losses, losses)).toBeLessThan(1e-5);
     expect(relativeError(fast.moved, moved)).toBeLessThan(1e-2);
+  });
+
+  quadTest('of kernels in which four neighbours share follow those in which none do', async () => {
+    const { losses, moved } = await plain;
+    const shared = await train((_, __, variants) => variants.findLast(v => !v.hardware)!);
+    expect(shared.taken).toEqual([
+      'adapter.backward_quads',
+      'adapter.forward_quads',
+      'adapter.grads_quads',
+      'attention.backward_kv_quads',
+      'attention.backward_q_quads',
+      'attention.forward_quads',
+      'linear.forward_quads',
+      'linear.input_grad_quads',
+    ]);
+    console.log(
+      `  losses ${relativeError(shared.losses, losses).toExponential(1)}, parameters ${relativeError(shared.moved, moved).toExponential(1)}`,
+    );
+    expect(relativeError(shared.losses, losses)).toBeLessThan(1e-5);
+    expect(relativeError(shared.moved, moved)).toBeLessThan(1e-2);
   });
 
   gpuTest('of f16 matrix units, written out, stay near', async () => {
