@@ -23,7 +23,7 @@ fn expert_at(e: u32, token: u32) -> Expert {
     z_of[b] = value;
     peak = max(peak, abs(value));
   }
-  var expert: Expert;
+  var expert = Expert();
   expert.unscale = 1.0;
   expert.lift = FLAT;
   expert.drop = FLAT;
