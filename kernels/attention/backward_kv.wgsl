@@ -1,20 +1,6 @@
 // Gradient of attention.forward with respect to k and v (Dao et al., arXiv 2205.14135, algorithm 4), one invocation per
 // kv head and key: it runs over the queries [first, end) that see the key and over the query heads of its group, so that
 // nothing is added atomically. dv = Σ p·d_o and dk = SCALE·Σ p·(d_o·v − delta)·q.
-const Q_HEADS: u32 = 4u; // @param
-const KV_HEADS: u32 = 2u; // @param
-const HEAD_SIZE: u32 = 16u; // @param
-const SCALE: f32 = 0.25f; // @param
-const LD_Q: u32 = 64u; // @param
-const LD_KV: u32 = 64u; // @param
-
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> queries: array<vec2<u32>>;
-@group(0) @binding(4) var<storage, read> d_o: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> lse: array<f32>;
-@group(0) @binding(6) var<storage, read> delta: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dkv: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -2,20 +2,6 @@
 // Milakov and Gimelshein (arXiv 1805.02867): the scores are never stored. lse = log Σ exp(SCALE·q·k) serves the gradient.
 // One invocation per head and token, tokens first: neighbours then read the same keys. Four keys at a time, so that the
 // accumulator is rescaled once for four.
-const Q_HEADS: u32 = 4u; // @param
-const KV_HEADS: u32 = 2u; // @param
-const HEAD_SIZE: u32 = 16u; // @param
-const SCALE: f32 = 0.25f; // @param
-const LD_Q: u32 = 64u; // @param
-const LD_KV: u32 = 64u; // @param
-// Stands in for −∞, whose arithmetic WGSL leaves open: far below any score, yet differences stay finite.
-const LOWEST = -1e30;
-
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
-@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

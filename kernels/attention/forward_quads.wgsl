@@ -1,17 +1,4 @@
 // attention.forward for processors that run four invocations as one (quads.wgsl).
-const Q_HEADS: u32 = 4u; // @param
-const KV_HEADS: u32 = 2u; // @param
-const HEAD_SIZE: u32 = 16u; // @param
-const SCALE: f32 = 0.25f; // @param
-const LD_Q: u32 = 64u; // @param
-const LD_KV: u32 = 64u; // @param
-const LOWEST = -1e30;
-
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
-@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {

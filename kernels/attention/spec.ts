@@ -15,36 +15,54 @@ export const ATTENTION_BLOCK = 32;
 
 export const attentionForward: KernelSpec = {
   name: 'attention.forward',
-  wgsl: source('common/frame', 'attention/fours', 'attention/forward'),
+  wgsl: source('common/frame', 'attention/fours', 'attention/forward_io', 'attention/forward'),
   bindings: forwardBindings,
 };
 
 export const attentionForwardQuads: KernelSpec = {
   name: 'attention.forward_quads',
-  wgsl: source('attention/quads', 'common/frame', 'attention/fours', 'attention/forward_quads'),
+  wgsl: source(
+    'attention/quads',
+    'common/frame',
+    'attention/fours',
+    'attention/forward_io',
+    'attention/forward_quads',
+  ),
   bindings: forwardBindings,
 };
 
 export const attentionBackwardQ: KernelSpec = {
   name: 'attention.backward_q',
-  wgsl: source('common/frame', 'attention/fours', 'attention/backward_q'),
+  wgsl: source('common/frame', 'attention/fours', 'attention/backward_q_io', 'attention/backward_q'),
   bindings: backwardQBindings,
 };
 
 export const attentionBackwardQQuads: KernelSpec = {
   name: 'attention.backward_q_quads',
-  wgsl: source('attention/quads', 'common/frame', 'attention/fours', 'attention/backward_q_quads'),
+  wgsl: source(
+    'attention/quads',
+    'common/frame',
+    'attention/fours',
+    'attention/backward_q_io',
+    'attention/backward_q_quads',
+  ),
   bindings: backwardQBindings,
 };
 
 export const attentionBackwardKv: KernelSpec = {
   name: 'attention.backward_kv',
-  wgsl: source('common/frame', 'attention/fours', 'attention/backward_kv'),
+  wgsl: source('common/frame', 'attention/fours', 'attention/backward_kv_io', 'attention/backward_kv'),
   bindings: backwardKvBindings,
 };
 
 export const attentionBackwardKvQuads: KernelSpec = {
   name: 'attention.backward_kv_quads',
-  wgsl: source('attention/quads', 'common/frame', 'attention/fours', 'attention/backward_kv_quads'),
+  wgsl: source(
+    'attention/quads',
+    'common/frame',
+    'attention/fours',
+    'attention/backward_kv_io',
+    'attention/backward_kv_quads',
+  ),
   bindings: backwardKvBindings,
 };

@@ -1,0 +1,8 @@
+// What both variants of attention.backward_kv bind.
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> queries: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read> d_o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> lse: array<f32>;
+@group(0) @binding(6) var<storage, read> delta: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dkv: array<vec4<f32>>;
