@@ -45,15 +45,15 @@ export function emitSpaces(spaces: readonly RadialSpace[]): string {
 }
 const ORDER: Helper[] = ['exponential', 'logarithm', 'sine', 'tangent', 'arcsine', 'arctangent'];
 
+/** Loops of one turn or none, because a software GPU runs every case of a switch. */
 function dispatcher(name: 'lift' | 'drop', spaces: readonly RadialSpace[]): string {
   const cases = spaces.map(
     (space, i) =>
-      `    case ${i + 1}u: { return ${name}_${i + 1}(stored, square); }  // ${space.definition.name}\n`,
+      `  for (var todo = space == ${i + 1}u; todo; todo = false) { radial = ${name}_${i + 1}(stored, square); }  // ${space.definition.name}\n`,
   );
   return `fn ${name}(space: u32, stored: vec4<f32>, square: f32) -> Radial {
-  switch (space) {
-${cases.join('')}    default: { return FLAT; }
-  }
+  var radial = FLAT;
+${cases.join('')}  return radial;
 }
 `;
 }
